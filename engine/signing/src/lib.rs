@@ -1,0 +1,1 @@
+//! Signature primitives: bytes in, signature out.

@@ -1,0 +1,1 @@
+//! The data plane: threads, sockets, files and the clock.

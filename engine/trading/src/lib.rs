@@ -1,0 +1,1 @@
+//! The trading core as a sans-IO state machine.

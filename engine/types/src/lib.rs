@@ -1,0 +1,1 @@
+//! The field's nouns: instruments, prices, orders, books, reports.

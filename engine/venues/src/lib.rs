@@ -1,0 +1,1 @@
+//! Venue sessions as sans-IO state machines.

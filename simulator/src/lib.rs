@@ -1,0 +1,1 @@
+//! The venues as servers on loopback.
