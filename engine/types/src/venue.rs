@@ -1,0 +1,46 @@
+//! The venues Enigma knows. A closed list, so that adding one makes the compiler name every place.
+
+use core::fmt;
+use core::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// A market of an exchange with its own protocol. Spot and futures of one exchange are two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VenueId {
+    /// Binance USDⓈ-margined futures.
+    BinanceUsdm,
+}
+
+/// A name that is no venue of ours.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no venue is called `{0}`")]
+pub struct UnknownVenue(pub String);
+
+impl VenueId {
+    pub const ALL: [Self; 1] = [Self::BinanceUsdm];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::BinanceUsdm => "binance_usdm",
+        }
+    }
+}
+
+impl fmt::Display for VenueId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for VenueId {
+    type Err = UnknownVenue;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|venue| venue.name() == name)
+            .ok_or_else(|| UnknownVenue(name.into()))
+    }
+}
