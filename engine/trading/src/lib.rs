@@ -1,1 +1,10 @@
-//! The trading core as a sans-IO state machine.
+//! The trading core as a sans-IO state machine: orders, positions, risk, strategies.
+//!
+//! Commands, reports, books, session states and timers come in; requests to venues and journal
+//! records go out. Nothing here touches a socket, a file, a thread, a clock or the environment,
+//! and this crate never imports a venue.
+
+pub mod command;
+pub mod journal;
+pub mod record;
+pub mod strategy;
