@@ -1,1 +1,7 @@
-//! The data plane: threads, sockets, files and the clock.
+//! The data plane: threads, sockets, files and the clock around the pure venue sessions and desk.
+//!
+//! The only crate that knows the world. It never imports the control plane, and nothing slow runs
+//! on its pinned thread.
+
+pub mod settings;
+pub mod snapshot;
