@@ -1,0 +1,3 @@
+//! One folder for each venue's language.
+
+pub mod binance_usdm;

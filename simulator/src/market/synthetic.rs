@@ -1,0 +1,280 @@
+//! A made-up market: seeded participants who place, cancel and take in the exchange's own book.
+//!
+//! Sans-IO: one `step` is one participant's action; the caller paces.
+
+use std::collections::VecDeque;
+
+use rust_decimal::Decimal;
+
+use crate::exchange::Exchange;
+use crate::exchange::instrument::InstrumentId;
+use crate::exchange::number::{Price, Quantity};
+use crate::exchange::order::{OrderId, Side, UnixMillis};
+use crate::random::Random;
+
+/// Levels that always stand on each side.
+const LEVELS_MIN: usize = 25;
+/// Levels that the market opens with.
+const LEVELS_AT_OPEN: u64 = 60;
+/// Orders the participants keep on one side.
+const ORDERS_MAX: usize = 400;
+/// Steps between two changes of regime, at least and at most.
+const REGIME_STEPS: (u64, u64) = (400, 4_000);
+/// How far the price may stray from the reference before the flow leans back, in percent.
+const STRAY_PERCENT: u64 = 2;
+
+/// How restless the market is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Regime {
+    Calm,
+    Lively,
+    /// One-sided flow with large orders.
+    Volatile,
+}
+
+impl Regime {
+    /// Of a thousand actions: how many take, and how many cancel; the rest place.
+    fn mix(self) -> (u64, u64) {
+        match self {
+            Self::Calm => (60, 440),
+            Self::Lively => (140, 400),
+            Self::Volatile => (260, 380),
+        }
+    }
+
+    /// The largest taking order, in typical sizes.
+    fn largest(self) -> u64 {
+        match self {
+            Self::Calm => 1,
+            Self::Lively => 2,
+            Self::Volatile => 6,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub struct SyntheticMarket {
+    instrument: InstrumentId,
+    random: Random,
+    regime: Regime,
+    regime_steps: u64,
+    /// Which side the flow of a volatile regime takes.
+    leaning: Side,
+    bids: VecDeque<(Price, OrderId)>,
+    asks: VecDeque<(Price, OrderId)>,
+}
+
+impl SyntheticMarket {
+    pub fn open(
+        now: UnixMillis,
+        instrument: InstrumentId,
+        random: Random,
+        exchange: &mut Exchange,
+    ) -> Self {
+        let mut market = Self {
+            instrument,
+            random,
+            regime: Regime::Calm,
+            regime_steps: 0,
+            leaning: Side::Buy,
+            bids: VecDeque::new(),
+            asks: VecDeque::new(),
+        };
+        let reference = exchange.market(instrument).instrument.reference;
+        for distance in 1..=LEVELS_AT_OPEN {
+            for side in [Side::Buy, Side::Sell] {
+                let price = market.away(exchange, side, reference, distance);
+                market.place(now, exchange, side, price);
+            }
+        }
+        market
+    }
+
+    pub fn regime(&self) -> Regime {
+        self.regime
+    }
+
+    /// One action of one participant.
+    pub fn step(&mut self, now: UnixMillis, exchange: &mut Exchange) {
+        self.change_regime();
+        self.refill(now, exchange);
+        let (take, cancel) = self.regime.mix();
+        let draw = self.random.below(1000);
+        if draw < take {
+            self.take(now, exchange);
+        } else if draw < take + cancel {
+            self.cancel(exchange);
+        } else {
+            let side = self.any_side();
+            let price = self.near_touch(exchange, side);
+            self.place(now, exchange, side, price);
+        }
+    }
+
+    fn change_regime(&mut self) {
+        if self.regime_steps > 0 {
+            self.regime_steps -= 1;
+            return;
+        }
+        let (least, most) = REGIME_STEPS;
+        self.regime_steps = least + self.random.below(most - least);
+        self.regime = match self.random.below(10) {
+            0..=4 => Regime::Calm,
+            5..=7 => Regime::Lively,
+            _ => Regime::Volatile,
+        };
+        self.leaning = self.any_side();
+    }
+
+    /// Both sides always have depth, however hard they were hit.
+    fn refill(&mut self, now: UnixMillis, exchange: &mut Exchange) {
+        for side in [Side::Buy, Side::Sell] {
+            let mut missing = LEVELS_MIN
+                .saturating_sub(exchange.market(self.instrument).book.levels(side).count());
+            while missing > 0 {
+                let market = exchange.market(self.instrument);
+                let last = market.book.levels(side).last().map(|(price, _)| price);
+                let other = market.book.best(side.opposite()).map(|(price, _)| price);
+                let from = last.or(other).unwrap_or_else(|| market.mark());
+                let distance = 1 + self.random.below(3);
+                let price = self.away(exchange, side, from, distance);
+                self.place(now, exchange, side, price);
+                missing -= 1;
+            }
+        }
+    }
+
+    fn take(&mut self, now: UnixMillis, exchange: &mut Exchange) {
+        let market = exchange.market(self.instrument);
+        let (mark, reference) = (market.mark().0, market.instrument.reference.0);
+        let stray = reference * Decimal::from(STRAY_PERCENT) / Decimal::ONE_HUNDRED;
+        let side = if mark > reference + stray {
+            Side::Sell
+        } else if mark < reference - stray {
+            Side::Buy
+        } else if self.regime == Regime::Volatile && self.random.chance(750) {
+            self.leaning
+        } else {
+            self.any_side()
+        };
+        let largest = market.instrument.typical_steps.saturating_mul(self.regime.largest());
+        let quantity = self.quantity(exchange, largest);
+        exchange.participate(now, self.instrument, side, None, quantity);
+    }
+
+    fn cancel(&mut self, exchange: &mut Exchange) {
+        let side = self.any_side();
+        let length = self.orders(side).len();
+        let index = self.random.below(u64::try_from(length).unwrap_or_default());
+        let index = usize::try_from(index).unwrap_or_default();
+        // Where the order has traded meanwhile there is nothing to cancel.
+        if let Some((price, id)) = self.orders(side).swap_remove_back(index) {
+            exchange.market_mut(self.instrument).book.remove(side, price, id);
+        }
+    }
+
+    fn place(&mut self, now: UnixMillis, exchange: &mut Exchange, side: Side, price: Price) {
+        let typical = exchange.market(self.instrument).instrument.typical_steps;
+        let quantity = self.quantity(exchange, typical);
+        let id = exchange.participate(now, self.instrument, side, Some(price), quantity);
+        if let Some(id) = id {
+            self.orders(side).push_back((price, id));
+        }
+        if self.orders(side).len() > ORDERS_MAX
+            && let Some((price, id)) = self.orders(side).pop_front()
+        {
+            exchange.market_mut(self.instrument).book.remove(side, price, id);
+        }
+    }
+
+    /// A price at, inside or behind the touch, mostly close to it, never crossing.
+    fn near_touch(&mut self, exchange: &Exchange, side: Side) -> Price {
+        let market = exchange.market(self.instrument);
+        let best = market.book.best(side).map(|(price, _)| price);
+        let other = market.book.best(side.opposite()).map(|(price, _)| price);
+        let Some(best) = best.or(other) else { return market.mark() };
+        let mut distance = 0;
+        while distance < 40 && self.random.chance(700) {
+            distance += 1;
+        }
+        if distance == 0 && self.random.chance(500) {
+            let better = self.away(exchange, side.opposite(), best, 1);
+            if !other.is_some_and(|other| side.reaches(Some(better), other)) {
+                return better;
+            }
+        }
+        self.away(exchange, side, best, distance)
+    }
+
+    /// `distance` ticks away from `from`, towards worse prices of `side`.
+    fn away(&self, exchange: &Exchange, side: Side, from: Price, distance: u64) -> Price {
+        let instrument = &exchange.market(self.instrument).instrument;
+        let offset = instrument.tick.0 * Decimal::from(distance);
+        match side {
+            Side::Buy => Price((from.0 - offset).max(instrument.price_min.0)),
+            Side::Sell => Price((from.0 + offset).min(instrument.price_max.0)),
+        }
+    }
+
+    fn quantity(&mut self, exchange: &Exchange, largest_steps: u64) -> Quantity {
+        let step = exchange.market(self.instrument).instrument.step.0;
+        // The product of two draws: many small orders, few large ones.
+        let share = self.random.below(1000) * self.random.below(1000) / 1000;
+        let steps = 1 + largest_steps.saturating_mul(share) / 1000;
+        Quantity(step * Decimal::from(steps))
+    }
+
+    fn any_side(&mut self) -> Side {
+        if self.random.chance(500) { Side::Buy } else { Side::Sell }
+    }
+
+    fn orders(&mut self, side: Side) -> &mut VecDeque<(Price, OrderId)> {
+        match side {
+            Side::Buy => &mut self.bids,
+            Side::Sell => &mut self.asks,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exchange::Event;
+    use crate::exchange::account::FeeRates;
+    use crate::exchange::instrument::Instrument;
+
+    #[test]
+    fn a_seed_makes_a_market_with_depth_trades_and_every_regime() {
+        let seed = 20_261_124;
+        println_seed(seed);
+        let fees = FeeRates { maker: Decimal::ZERO, taker: Decimal::ZERO };
+        let mut exchange = Exchange::new(vec![Instrument::btcusdt()], fees, false);
+        let id = InstrumentId(0);
+        let mut market = SyntheticMarket::open(UnixMillis(1), id, Random::new(seed), &mut exchange);
+        let (mut prints, mut regimes) = (0, Vec::new());
+        for step in 0..40_000 {
+            market.step(UnixMillis(step), &mut exchange);
+            if !regimes.contains(&market.regime()) {
+                regimes.push(market.regime());
+            }
+            prints += exchange
+                .take_events()
+                .iter()
+                .filter(|event| matches!(event, Event::Printed(_)))
+                .count();
+            let book = &exchange.market(id).book;
+            let (bid, ask) = (book.best(Side::Buy), book.best(Side::Sell));
+            assert!(bid.map(|b| b.0) < ask.map(|a| a.0), "crossed at step {step}: {bid:?} {ask:?}");
+        }
+        for side in [Side::Buy, Side::Sell] {
+            assert!(exchange.market(id).book.levels(side).count() >= 20);
+        }
+        assert!(prints > 1_000, "{prints} prints");
+        assert_eq!(regimes.len(), 3, "{regimes:?}");
+    }
+
+    #[expect(clippy::print_stdout, reason = "a failing run must show its seed")]
+    fn println_seed(seed: u64) {
+        println!("seed {seed}");
+    }
+}
