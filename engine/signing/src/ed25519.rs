@@ -20,11 +20,11 @@ pub const SIGNATURE_BYTES: usize = 64;
 pub const SIGNATURE_BASE64_CHARS: usize = 88;
 
 /// A private key. Boxed, so that moving it leaves no second copy behind; wiped when dropped.
-pub struct Ed25519SigningKey {
+pub struct Ed25519Key {
     key: Box<SigningKey>,
 }
 
-impl Ed25519SigningKey {
+impl Ed25519Key {
     /// Takes the 32-byte seed. The caller still owns `seed` and wipes it.
     pub fn from_seed(seed: &[u8]) -> Result<Self, KeyError> {
         let seed: &[u8; SEED_BYTES] = seed
@@ -63,9 +63,9 @@ impl Ed25519SigningKey {
     }
 }
 
-impl fmt::Debug for Ed25519SigningKey {
+impl fmt::Debug for Ed25519Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Ed25519SigningKey(redacted)")
+        f.write_str("Ed25519Key(redacted)")
     }
 }
 
@@ -199,7 +199,7 @@ mod tests {
 
     #[track_caller]
     fn check(seed: &str, public: &str, message: &str, signature: &str) {
-        let key = Ed25519SigningKey::from_seed(&hex::decode(seed).unwrap()).unwrap();
+        let key = Ed25519Key::from_seed(&hex::decode(seed).unwrap()).unwrap();
         let message = hex::decode(message).unwrap();
         assert_eq!(hex::encode(key.public_key().to_bytes()), public);
         assert_eq!(hex::encode(key.sign(&message)), signature);
@@ -211,7 +211,7 @@ mod tests {
 
     #[track_caller]
     fn check_base64(message: &str, signature: &str) {
-        let key = Ed25519SigningKey::from_pkcs8_pem(PEM_1).unwrap();
+        let key = Ed25519Key::from_pkcs8_pem(PEM_1).unwrap();
         let mut text = [0; SIGNATURE_BASE64_CHARS];
         key.sign_base64_into(message.as_bytes(), &mut text);
         assert_eq!(std::str::from_utf8(&text).unwrap(), signature);
@@ -222,7 +222,7 @@ mod tests {
 
     #[track_caller]
     fn check_refused(pem: &str, expected: KeyError) {
-        assert_eq!(Ed25519SigningKey::from_pkcs8_pem(pem).unwrap_err(), expected);
+        assert_eq!(Ed25519Key::from_pkcs8_pem(pem).unwrap_err(), expected);
     }
 
     #[test]
@@ -268,14 +268,14 @@ mod tests {
 
     #[test]
     fn pem_and_seed_are_the_same_key() {
-        let from_pem = Ed25519SigningKey::from_pkcs8_pem(PEM_1).unwrap();
-        let from_seed = Ed25519SigningKey::from_seed(&hex::decode(SEED_1).unwrap()).unwrap();
+        let from_pem = Ed25519Key::from_pkcs8_pem(PEM_1).unwrap();
+        let from_seed = Ed25519Key::from_seed(&hex::decode(SEED_1).unwrap()).unwrap();
         assert_eq!(from_pem.public_key(), from_seed.public_key());
         assert_eq!(from_pem.public_key().to_spki_pem(), PUBLIC_PEM_1);
         let again = Ed25519PublicKey::from_spki_pem(PUBLIC_PEM_1).unwrap();
         assert_eq!(again, from_pem.public_key());
         let carriage_returns = PEM_1.replace('\n', "\r\n");
-        assert!(Ed25519SigningKey::from_pkcs8_pem(&carriage_returns).is_ok());
+        assert!(Ed25519Key::from_pkcs8_pem(&carriage_returns).is_ok());
     }
 
     #[test]
@@ -292,7 +292,7 @@ mod tests {
         // 1.3.101.113 is Ed448's identifier.
         check_refused(&PEM_1.replace("K2VwBC", "K2VxBC"), not_ed25519);
         assert_eq!(
-            Ed25519SigningKey::from_seed(&[0; 31]).unwrap_err(),
+            Ed25519Key::from_seed(&[0; 31]).unwrap_err(),
             KeyError::WrongLength { expected: 32, actual: 31 }
         );
     }
@@ -313,7 +313,7 @@ mod tests {
 
     #[test]
     fn malformed_signatures_are_refused() {
-        let key = Ed25519SigningKey::from_pkcs8_pem(PEM_1).unwrap();
+        let key = Ed25519Key::from_pkcs8_pem(PEM_1).unwrap();
         let mut text = [0; SIGNATURE_BASE64_CHARS];
         key.sign_base64_into(b"m", &mut text);
         let public = key.public_key();
@@ -326,9 +326,9 @@ mod tests {
 
     #[test]
     fn debug_and_errors_show_no_part_of_the_key() {
-        let key = Ed25519SigningKey::from_pkcs8_pem(PEM_1).unwrap();
-        assert_eq!(format!("{key:?}"), "Ed25519SigningKey(redacted)");
-        let error = Ed25519SigningKey::from_pkcs8_pem(&PEM_1.replace("MC4", "M!4")).unwrap_err();
+        let key = Ed25519Key::from_pkcs8_pem(PEM_1).unwrap();
+        assert_eq!(format!("{key:?}"), "Ed25519Key(redacted)");
+        let error = Ed25519Key::from_pkcs8_pem(&PEM_1.replace("MC4", "M!4")).unwrap_err();
         assert!(!format!("{error} {error:?}").contains("CAQAwBQYDK2Vw"));
     }
 
@@ -347,7 +347,7 @@ mod tests {
             message in prop::collection::vec(any::<u8>(), 0..200),
             flip in 0_usize..512,
         ) {
-            let key = Ed25519SigningKey::from_seed(&seed).unwrap();
+            let key = Ed25519Key::from_seed(&seed).unwrap();
             let mut signature = key.sign(&message);
             prop_assert!(key.public_key().verify(&message, &signature));
             signature[flip / 8] ^= 1 << (flip % 8);
@@ -356,9 +356,9 @@ mod tests {
 
         #[test]
         fn arbitrary_text_never_panics(text in "\\PC{0,200}") {
-            let _ = Ed25519SigningKey::from_pkcs8_pem(&text);
+            let _ = Ed25519Key::from_pkcs8_pem(&text);
             let framed = PEM_1.replace("MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v", &text);
-            let _ = Ed25519SigningKey::from_pkcs8_pem(&framed);
+            let _ = Ed25519Key::from_pkcs8_pem(&framed);
             let _ = Ed25519PublicKey::from_spki_pem(&text);
         }
     }

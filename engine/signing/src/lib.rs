@@ -9,6 +9,6 @@ pub mod ed25519;
 pub mod hmac;
 mod key_error;
 
-pub use ed25519::{Ed25519PublicKey, Ed25519SigningKey};
+pub use ed25519::{Ed25519Key, Ed25519PublicKey};
 pub use hmac::{HmacSha256Key, HmacSha256Message};
 pub use key_error::KeyError;

@@ -1,0 +1,537 @@
+//! Reads a server's frames. Whole messages are borrowed where they were received; only the
+//! fragmented ones are copied. It must not allocate after construction, and after an error it
+//! reads nothing more: bytes behind a broken frame have no meaning.
+
+use super::{CONTROL_BYTES_MAX, FINAL, MASKED, Opcode};
+
+/// Room that is always free behind what is unread, so that one whole TLS record (RFC 8446
+/// section 5.1) fits at every read.
+pub const READ_AHEAD_BYTES: usize = 16 * 1024;
+
+/// Bytes of the buffer behind the last one that `spare` ever offers, so that a decoder which
+/// loads whole vectors stays inside the allocation.
+pub const READ_PADDING_BYTES: usize = 64;
+
+/// Receives plaintext and gives it back as messages.
+///
+/// The caller repeats: `spare`, read into it, `filled`, then `next` until it says `None`.
+pub struct FrameReader {
+    buffer: Box<[u8]>,
+    /// The unread bytes are `buffer[start..end]`.
+    start: usize,
+    end: usize,
+    /// The fragments received so far of a fragmented message.
+    assembled: Box<[u8]>,
+    assembled_bytes: usize,
+    fragmented: Option<DataKind>,
+    message_bytes_max: usize,
+    state: ReadState,
+}
+
+/// A message, borrowed from the reader until the next call.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Message<'a> {
+    /// Valid UTF-8; the buffer may be changed while it is decoded.
+    Text(&'a mut [u8]),
+    Binary(&'a mut [u8]),
+    /// Asks for a pong with the same payload.
+    Ping(&'a [u8]),
+    Pong(&'a [u8]),
+    /// The last message of the connection.
+    Close {
+        code: Option<u16>,
+        reason: &'a [u8],
+    },
+}
+
+/// How the server broke the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WebSocketError {
+    #[error("the server sent a masked frame")]
+    MaskedServerFrame,
+    #[error("the server set a reserved bit, but no extension was agreed on")]
+    ReservedBits,
+    #[error("the server sent the reserved opcode {0}")]
+    ReservedOpcode(u8),
+    #[error("a fragmented control frame")]
+    FragmentedControl,
+    #[error("a control frame of {length} bytes, but 125 is the most")]
+    ControlTooLong { length: u64 },
+    #[error("a continuation frame, but no message was begun")]
+    UnexpectedContinuation,
+    #[error("a new message inside a fragmented one")]
+    ExpectedContinuation,
+    #[error("a frame length in more bytes than it needs, or above 2^63")]
+    BadLength,
+    #[error("a message of {length} bytes, but {most} is the most")]
+    MessageTooLarge { length: u64, most: usize },
+    #[error("a text or a close reason that isn't UTF-8")]
+    BadUtf8,
+    #[error("a close frame with half a code")]
+    BadClosePayload,
+    #[error("the close code {0}, which may not be sent")]
+    BadCloseCode(u16),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum DataKind {
+    Text,
+    Binary,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ReadState {
+    Open,
+    Closed,
+    Failed(WebSocketError),
+}
+
+/// A frame whose bytes have all come: its payload is `buffer[from..to]`.
+struct Frame {
+    last: bool,
+    opcode: Opcode,
+    from: usize,
+    to: usize,
+}
+
+impl FrameReader {
+    /// Reserves everything that the reader will ever use: about twice the largest message.
+    #[must_use]
+    pub fn with_capacity(message_bytes_max: usize) -> Self {
+        let buffer = message_bytes_max + HEADER_BYTES_MAX + READ_AHEAD_BYTES + READ_PADDING_BYTES;
+        Self {
+            buffer: vec![0; buffer].into_boxed_slice(),
+            start: 0,
+            end: 0,
+            assembled: vec![0; message_bytes_max + READ_PADDING_BYTES].into_boxed_slice(),
+            assembled_bytes: 0,
+            fragmented: None,
+            message_bytes_max,
+            state: ReadState::Open,
+        }
+    }
+
+    /// Forgets everything that was received, for a new connection.
+    pub fn reset(&mut self) {
+        self.start = 0;
+        self.end = 0;
+        self.assembled_bytes = 0;
+        self.fragmented = None;
+        self.state = ReadState::Open;
+    }
+
+    /// Where to read into: at least `READ_AHEAD_BYTES` when `next` has said `None`.
+    pub fn spare(&mut self) -> &mut [u8] {
+        let readable = self.buffer.len() - READ_PADDING_BYTES;
+        if self.start == self.end {
+            self.start = 0;
+            self.end = 0;
+        } else if readable - self.end < READ_AHEAD_BYTES && self.start > 0 {
+            self.buffer.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+        }
+        self.buffer.get_mut(self.end..readable).unwrap_or_default()
+    }
+
+    /// Says how many bytes were read into `spare`.
+    pub fn filled(&mut self, bytes: usize) {
+        let readable = self.buffer.len() - READ_PADDING_BYTES;
+        debug_assert!(bytes <= readable - self.end, "no more bytes than spare offered");
+        self.end = readable.min(self.end + bytes);
+    }
+
+    /// The next message, or `None` when more bytes are needed or the server has closed.
+    #[expect(clippy::should_implement_trait, reason = "an iterator can't lend its items")]
+    #[inline]
+    pub fn next(&mut self) -> Result<Option<Message<'_>>, WebSocketError> {
+        loop {
+            match self.state {
+                ReadState::Open => {}
+                ReadState::Closed => {
+                    self.start = self.end;
+                    return Ok(None);
+                }
+                ReadState::Failed(error) => return Err(error),
+            }
+            let frame = match self.next_frame() {
+                Ok(Some(frame)) => frame,
+                Ok(None) => return Ok(None),
+                Err(error) => return Err(self.fail(error)),
+            };
+            self.start = frame.to;
+            match frame.opcode {
+                Opcode::Text if frame.last => return self.whole(&frame, DataKind::Text),
+                Opcode::Binary if frame.last => return self.whole(&frame, DataKind::Binary),
+                Opcode::Text => self.begin_fragments(&frame, DataKind::Text),
+                Opcode::Binary => self.begin_fragments(&frame, DataKind::Binary),
+                Opcode::Continuation => {
+                    self.append(&frame);
+                    if frame.last {
+                        return self.assembled();
+                    }
+                }
+                Opcode::Ping => return Ok(Some(Message::Ping(self.payload(&frame)))),
+                Opcode::Pong => return Ok(Some(Message::Pong(self.payload(&frame)))),
+                Opcode::Close => return self.close(&frame),
+            }
+        }
+    }
+
+    /// Reads a frame's header as soon as it stands and checks it before its payload has come.
+    fn next_frame(&self) -> Result<Option<Frame>, WebSocketError> {
+        let unread = self.buffer.get(self.start..self.end).unwrap_or_default();
+        let &[first, second, ref rest @ ..] = unread else {
+            return Ok(None);
+        };
+        if first & RESERVED_BITS != 0 {
+            return Err(WebSocketError::ReservedBits);
+        }
+        let bits = first & OPCODE_BITS;
+        let opcode = Opcode::from_bits(bits).ok_or(WebSocketError::ReservedOpcode(bits))?;
+        if second & MASKED != 0 {
+            return Err(WebSocketError::MaskedServerFrame);
+        }
+        let (header, length) = match second {
+            126 => match rest.first_chunk::<2>() {
+                Some(bytes) => (4, u64::from(u16::from_be_bytes(*bytes))),
+                None => return self.check_control(opcode, first, second).map(|()| None),
+            },
+            127 => match rest.first_chunk::<8>() {
+                Some(bytes) => (10, u64::from_be_bytes(*bytes)),
+                None => return self.check_control(opcode, first, second).map(|()| None),
+            },
+            short => (2, u64::from(short)),
+        };
+        self.check_control(opcode, first, second)?;
+        let minimal = match second {
+            126 => length > 125,
+            127 => length > 0xFFFF && length >> 63 == 0,
+            _ => true,
+        };
+        if !minimal {
+            return Err(WebSocketError::BadLength);
+        }
+        let length = self.check_data(opcode, length)?;
+        let from = self.start + header;
+        if unread.len() - header < length {
+            return Ok(None);
+        }
+        Ok(Some(Frame { last: first & FINAL != 0, opcode, from, to: from + length }))
+    }
+
+    fn check_control(&self, opcode: Opcode, first: u8, second: u8) -> Result<(), WebSocketError> {
+        if !opcode.is_control() {
+            return Ok(());
+        }
+        if first & FINAL == 0 {
+            return Err(WebSocketError::FragmentedControl);
+        }
+        if usize::from(second) > CONTROL_BYTES_MAX {
+            return Err(WebSocketError::ControlTooLong { length: u64::from(second) });
+        }
+        Ok(())
+    }
+
+    /// Checks order and size of a data frame and gives back its length.
+    fn check_data(&self, opcode: Opcode, length: u64) -> Result<usize, WebSocketError> {
+        let before = match (opcode, self.fragmented) {
+            (Opcode::Continuation, None) => return Err(WebSocketError::UnexpectedContinuation),
+            (Opcode::Text | Opcode::Binary, Some(_)) => {
+                return Err(WebSocketError::ExpectedContinuation);
+            }
+            (Opcode::Continuation, Some(_)) => self.assembled_bytes,
+            (Opcode::Text | Opcode::Binary, None)
+            | (Opcode::Close | Opcode::Ping | Opcode::Pong, _) => 0,
+        };
+        let most = self.message_bytes_max;
+        let limit = if opcode.is_control() { CONTROL_BYTES_MAX } else { most - before };
+        match usize::try_from(length) {
+            Ok(length) if length <= limit => Ok(length),
+            Ok(_) | Err(_) => {
+                let length = length.saturating_add(before as u64);
+                Err(WebSocketError::MessageTooLarge { length, most })
+            }
+        }
+    }
+
+    fn payload(&self, frame: &Frame) -> &[u8] {
+        self.buffer.get(frame.from..frame.to).unwrap_or_default()
+    }
+
+    fn whole(
+        &mut self,
+        frame: &Frame,
+        kind: DataKind,
+    ) -> Result<Option<Message<'_>>, WebSocketError> {
+        if kind == DataKind::Text && !is_utf8(self.payload(frame)) {
+            return Err(self.fail(WebSocketError::BadUtf8));
+        }
+        let payload = self.buffer.get_mut(frame.from..frame.to).unwrap_or_default();
+        Ok(Some(kind.message(payload)))
+    }
+
+    fn begin_fragments(&mut self, frame: &Frame, kind: DataKind) {
+        self.fragmented = Some(kind);
+        self.assembled_bytes = 0;
+        self.append(frame);
+    }
+
+    fn append(&mut self, frame: &Frame) {
+        let to = self.assembled_bytes + (frame.to - frame.from);
+        let fragment = self.buffer.get(frame.from..frame.to);
+        let room = self.assembled.get_mut(self.assembled_bytes..to);
+        if let (Some(fragment), Some(room)) = (fragment, room) {
+            room.copy_from_slice(fragment);
+            self.assembled_bytes = to;
+        }
+    }
+
+    fn assembled(&mut self) -> Result<Option<Message<'_>>, WebSocketError> {
+        let kind = self.fragmented.take().unwrap_or(DataKind::Binary);
+        let length = self.assembled_bytes;
+        let text = self.assembled.get(..length).unwrap_or_default();
+        if kind == DataKind::Text && !is_utf8(text) {
+            return Err(self.fail(WebSocketError::BadUtf8));
+        }
+        Ok(Some(kind.message(self.assembled.get_mut(..length).unwrap_or_default())))
+    }
+
+    fn close(&mut self, frame: &Frame) -> Result<Option<Message<'_>>, WebSocketError> {
+        if let Err(error) = check_close(self.payload(frame)) {
+            return Err(self.fail(error));
+        }
+        self.state = ReadState::Closed;
+        Ok(Some(match self.payload(frame) {
+            [high, low, reason @ ..] => {
+                Message::Close { code: Some(u16::from_be_bytes([*high, *low])), reason }
+            }
+            _ => Message::Close { code: None, reason: &[] },
+        }))
+    }
+
+    fn fail(&mut self, error: WebSocketError) -> WebSocketError {
+        self.state = ReadState::Failed(error);
+        error
+    }
+}
+
+impl std::fmt::Debug for FrameReader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FrameReader")
+            .field("unread_bytes", &(self.end - self.start))
+            .field("fragmented", &self.fragmented)
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
+}
+
+impl WebSocketError {
+    /// The code to close the connection with (RFC 6455 section 7.4.1). Every one of these errors
+    /// ends the connection.
+    #[must_use]
+    pub const fn close_code(&self) -> u16 {
+        match self {
+            Self::MaskedServerFrame
+            | Self::ReservedBits
+            | Self::ReservedOpcode(_)
+            | Self::FragmentedControl
+            | Self::ControlTooLong { .. }
+            | Self::UnexpectedContinuation
+            | Self::ExpectedContinuation
+            | Self::BadLength
+            | Self::BadClosePayload
+            | Self::BadCloseCode(_) => 1002,
+            Self::BadUtf8 => 1007,
+            Self::MessageTooLarge { .. } => 1009,
+        }
+    }
+}
+
+impl DataKind {
+    fn message(self, payload: &mut [u8]) -> Message<'_> {
+        match self {
+            Self::Text => Message::Text(payload),
+            Self::Binary => Message::Binary(payload),
+        }
+    }
+}
+
+fn check_close(payload: &[u8]) -> Result<(), WebSocketError> {
+    match payload {
+        [] => Ok(()),
+        [_] => Err(WebSocketError::BadClosePayload),
+        [high, low, reason @ ..] => {
+            let code = u16::from_be_bytes([*high, *low]);
+            if !is_close_code(code) {
+                return Err(WebSocketError::BadCloseCode(code));
+            }
+            if is_utf8(reason) { Ok(()) } else { Err(WebSocketError::BadUtf8) }
+        }
+    }
+}
+
+/// Codes that may stand on the wire: those of the RFC and its registry (1012 to 1014 were added
+/// there later), of libraries (3000) and of applications (4000).
+fn is_close_code(code: u16) -> bool {
+    matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
+}
+
+/// Venues send ASCII almost always, and that is told faster than UTF-8 is walked through.
+#[inline]
+fn is_utf8(bytes: &[u8]) -> bool {
+    bytes.is_ascii() || std::str::from_utf8(bytes).is_ok()
+}
+
+/// Two bytes and a 64-bit length; a server's frame has no mask.
+const HEADER_BYTES_MAX: usize = 10;
+const RESERVED_BITS: u8 = 0x70;
+const OPCODE_BITS: u8 = 0x0F;
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may stop here")]
+mod tests {
+    use super::*;
+
+    fn reader_of(message_bytes_max: usize, bytes: &[u8]) -> FrameReader {
+        let mut reader = FrameReader::with_capacity(message_bytes_max);
+        reader.spare()[..bytes.len()].copy_from_slice(bytes);
+        reader.filled(bytes.len());
+        reader
+    }
+
+    #[track_caller]
+    fn check_error(bytes: &[u8], expected: WebSocketError, close_code: u16) {
+        let mut reader = reader_of(200, bytes);
+        let error = loop {
+            match reader.next() {
+                Ok(Some(_)) => {}
+                Ok(None) => panic!("no error in {bytes:?}"),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(error, expected);
+        assert_eq!(error.close_code(), close_code);
+        assert_eq!(reader.next(), Err(expected), "an error stays");
+    }
+
+    #[test]
+    fn whole_messages_are_borrowed_with_padding_behind() {
+        let mut reader = reader_of(200, b"\x81\x05hello\x82\x02\x00\xff\x81\x00");
+        let (begin, length) = (reader.buffer.as_ptr() as usize, reader.buffer.len());
+        match reader.next().unwrap() {
+            Some(Message::Text(text)) => {
+                assert_eq!(text, b"hello");
+                let text_at = text.as_ptr() as usize - begin;
+                assert_eq!(text_at, 2, "no copy was made");
+                assert!(length - (text_at + text.len()) >= READ_PADDING_BYTES);
+            }
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(reader.next(), Ok(Some(Message::Binary(&mut [0, 255]))));
+        assert_eq!(reader.next(), Ok(Some(Message::Text(&mut []))));
+        assert_eq!(reader.next(), Ok(None));
+    }
+
+    #[test]
+    fn control_frames_between_fragments_are_delivered_at_once() {
+        let bytes = b"\x01\x03abc\x89\x01p\x00\x00\x8a\x00\x80\x03def\x81\x01z";
+        let mut reader = reader_of(200, bytes);
+        assert_eq!(reader.next(), Ok(Some(Message::Ping(b"p"))));
+        assert_eq!(reader.next(), Ok(Some(Message::Pong(b""))));
+        assert_eq!(reader.next(), Ok(Some(Message::Text(&mut b"abcdef".to_owned()))));
+        assert_eq!(reader.next(), Ok(Some(Message::Text(&mut b"z".to_owned()))));
+        assert_eq!(reader.next(), Ok(None));
+    }
+
+    #[test]
+    fn a_character_may_be_split_between_fragments() {
+        let mut reader = reader_of(200, b"\x01\x01\xc3\x80\x01\xa4");
+        assert_eq!(reader.next(), Ok(Some(Message::Text(&mut "ä".to_owned().into_bytes()))));
+    }
+
+    #[test]
+    fn nothing_is_read_after_a_close() {
+        let mut reader = reader_of(200, b"\x88\x05\x03\xe8bye\x81\x01x");
+        let close = Message::Close { code: Some(1000), reason: b"bye" };
+        assert_eq!(reader.next(), Ok(Some(close)));
+        assert_eq!(reader.next(), Ok(None));
+        assert!(reader.spare().len() >= READ_AHEAD_BYTES);
+        let mut reader = reader_of(200, b"\x88\x00");
+        assert_eq!(reader.next(), Ok(Some(Message::Close { code: None, reason: b"" })));
+    }
+
+    #[test]
+    fn broken_frames_end_the_connection_with_their_code() {
+        check_error(b"\x81\x85\0\0\0\0hello", WebSocketError::MaskedServerFrame, 1002);
+        check_error(b"\xc1\x00", WebSocketError::ReservedBits, 1002);
+        check_error(b"\x83\x00", WebSocketError::ReservedOpcode(3), 1002);
+        check_error(b"\x8b\x00", WebSocketError::ReservedOpcode(11), 1002);
+        check_error(b"\x09\x00", WebSocketError::FragmentedControl, 1002);
+        check_error(b"\x89\x7e\x00\x80", WebSocketError::ControlTooLong { length: 126 }, 1002);
+        check_error(b"\x89\x7f", WebSocketError::ControlTooLong { length: 127 }, 1002);
+        check_error(b"\x80\x01a", WebSocketError::UnexpectedContinuation, 1002);
+        check_error(b"\x01\x01a\x81\x01b", WebSocketError::ExpectedContinuation, 1002);
+        check_error(b"\x81\x7e\x00\x7d", WebSocketError::BadLength, 1002);
+        check_error(b"\x81\x7f\0\0\0\0\0\0\xff\xff", WebSocketError::BadLength, 1002);
+        check_error(b"\x81\x7f\xff\xff\xff\xff\xff\xff\xff\xff", WebSocketError::BadLength, 1002);
+        check_error(b"\x88\x01\x03", WebSocketError::BadClosePayload, 1002);
+        check_error(b"\x88\x02\x03\xed", WebSocketError::BadCloseCode(1005), 1002);
+        check_error(b"\x88\x02\x00\x00", WebSocketError::BadCloseCode(0), 1002);
+        check_error(b"\x88\x03\x03\xe8\xff", WebSocketError::BadUtf8, 1007);
+        check_error(b"\x81\x02\xc3\x28", WebSocketError::BadUtf8, 1007);
+        check_error(b"\x01\x01\xc3\x80\x01\x28", WebSocketError::BadUtf8, 1007);
+    }
+
+    #[test]
+    fn a_message_above_the_limit_is_refused_before_its_payload_comes() {
+        let too_large = |length| WebSocketError::MessageTooLarge { length, most: 200 };
+        check_error(b"\x81\x7e\x00\xc9", too_large(201), 1009);
+        check_error(b"\x82\x7f\x00\x00\x00\x01\x00\x00\x00\x00", too_large(1 << 32), 1009);
+        let mut fragments = b"\x01\x7d".to_vec();
+        fragments.extend([b'a'; 125]);
+        fragments.extend(b"\x00\x4c");
+        check_error(&fragments, too_large(201), 1009);
+    }
+
+    #[test]
+    fn the_largest_message_fits_behind_unread_bytes() {
+        let mut reader = FrameReader::with_capacity(70_000);
+        let mut wire = Vec::new();
+        for fill in [b'a', b'b', b'c'] {
+            wire.extend(b"\x82\x7f\x00\x00\x00\x00\x00\x01\x11\x70");
+            wire.extend(vec![fill; 70_000]);
+        }
+        let mut seen = 0;
+        let mut rest = wire.as_slice();
+        while !rest.is_empty() {
+            let spare = reader.spare();
+            assert!(spare.len() >= READ_AHEAD_BYTES);
+            let take = rest.len().min(READ_AHEAD_BYTES);
+            spare[..take].copy_from_slice(&rest[..take]);
+            reader.filled(take);
+            rest = &rest[take..];
+            while let Some(message) = reader.next().unwrap() {
+                let mut expected = vec![b"abc"[seen]; 70_000];
+                assert_eq!(message, Message::Binary(&mut expected));
+                seen += 1;
+            }
+        }
+        assert_eq!(seen, 3);
+    }
+
+    #[test]
+    fn a_reset_reader_starts_afresh() {
+        let mut reader = reader_of(200, b"\x01\x01a\xff");
+        assert_eq!(reader.next(), Ok(None));
+        reader.filled(0);
+        let spare = reader.spare();
+        spare[..1].copy_from_slice(b"\xff");
+        reader.filled(1);
+        assert!(reader.next().is_err());
+        reader.reset();
+        reader.spare()[..3].copy_from_slice(b"\x81\x01b");
+        reader.filled(3);
+        assert_eq!(reader.next(), Ok(Some(Message::Text(&mut b"b".to_owned()))));
+    }
+}
