@@ -7,4 +7,5 @@
 pub mod command;
 pub mod journal;
 pub mod record;
+pub mod risk;
 pub mod strategy;
