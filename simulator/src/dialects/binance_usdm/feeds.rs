@@ -107,8 +107,7 @@ impl Feed {
 
     /// Sends the depth events whose interval has passed.
     pub fn flush_depth(&mut self, now: UnixMillis, market: &Market, hub: &mut Hub) {
-        for index in 0..SPEEDS.len() {
-            let (interval, _) = SPEEDS[index];
+        for (index, (interval, _)) in SPEEDS.into_iter().enumerate() {
             let pending = &mut self.pending[index];
             if pending.levels.is_empty() || now.since(pending.sent_at) < interval {
                 continue;

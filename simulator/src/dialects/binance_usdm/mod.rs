@@ -11,6 +11,7 @@ pub mod feeds;
 pub mod filters;
 pub mod instruments;
 pub mod limits;
+pub mod order_form;
 pub mod orders;
 pub mod parameters;
 pub mod rest;
@@ -19,6 +20,7 @@ pub mod user_data;
 pub mod ws_api;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
@@ -327,6 +329,16 @@ impl Venue {
             feed.replay_trade(message, &mut self.hub);
             feed.aggregate(now, market, &print, &mut self.hub);
         }
+    }
+
+    /// Opening an order session costs weight like a request.
+    pub fn charge_handshake(
+        &mut self,
+        now: UnixMillis,
+        address: IpAddr,
+        weight: u64,
+    ) -> Result<(), Reject> {
+        self.limits.charge_weight(now, address, weight)
     }
 
     pub fn in_maintenance(&self, now: UnixMillis) -> bool {

@@ -65,7 +65,7 @@ impl Venue {
     ) -> Option<String> {
         let envelope = match open_envelope(text) {
             Ok(envelope) => envelope,
-            Err((id, reject)) => return Some(failure(&id, &reject, None)),
+            Err(refused) => return Some(failure(&refused.0, &refused.1, None)),
         };
         let report = envelope.params.get("returnRateLimits").and_then(Value::as_bool);
         let report = report.unwrap_or(session.return_rate_limits);
@@ -212,8 +212,8 @@ impl From<Reject> for Refused {
     }
 }
 
-fn open_envelope(text: &str) -> Result<Envelope, (Value, Reject)> {
-    let malformed = |id: Value, text: &str| (id, Reject::bad(-1135, text));
+fn open_envelope(text: &str) -> Result<Envelope, Box<(Value, Reject)>> {
+    let malformed = |id: Value, text: &str| Box::new((id, Reject::bad(-1135, text)));
     let Ok(Value::Object(mut message)) = serde_json::from_str::<Value>(text) else {
         return Err(malformed(Value::Null, "Invalid JSON Request"));
     };
