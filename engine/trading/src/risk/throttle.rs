@@ -32,6 +32,9 @@ impl MessageWindow {
         let bucket = now.0 >> Self::BUCKET_BITS;
         let passed = bucket.saturating_sub(self.newest).min(Self::SPAN);
         for step in 1..=passed {
+            if self.total == 0 {
+                break;
+            }
             // The bucket that leaves the window as the newest becomes `newest + step`.
             let leaving = (self.newest + step + Self::RING as u64).wrapping_sub(Self::SPAN);
             let slot = self.slot_mut(leaving);
