@@ -3,5 +3,8 @@
 //! The only crate that knows the world. It never imports the control plane, and nothing slow runs
 //! on its pinned thread.
 
+pub mod counters;
+pub mod journal;
+pub mod latency;
 pub mod settings;
 pub mod snapshot;
