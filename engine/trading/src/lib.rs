@@ -5,7 +5,10 @@
 //! and this crate never imports a venue.
 
 pub mod command;
+pub mod ids;
 pub mod journal;
+pub mod orders;
+pub mod positions;
 pub mod record;
 pub mod risk;
 pub mod strategy;

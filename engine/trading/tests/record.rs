@@ -178,7 +178,7 @@ fn report() -> impl Strategy<Value = Report> {
     let optional = (proptest::option::of(any::<i64>()), proptest::option::of(any::<u64>()));
     prop_oneof![
         execution().prop_map(Report::Execution),
-        (numbers.clone(), proptest::option::of(any::<i128>())).prop_map(|(n, available)| {
+        (numbers, proptest::option::of(any::<i128>())).prop_map(|(n, available)| {
             Report::Balance(BalanceReport {
                 account: AccountId(n.0),
                 asset: ArrayString::from("BNB").unwrap(),
