@@ -1,0 +1,6 @@
+//! The simulator through its sockets, as clients see it.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may stop here")]
+
+mod client;
+mod recording;
+mod venue;
