@@ -16,7 +16,7 @@ pub(super) fn decimal_prefix(bytes: &[u8], scale: Scale) -> Result<(i64, usize),
     let mut at = begin;
     let mut mantissa: u64 = 0;
     while let Some(digit) = digit_at(bytes, at) {
-        mantissa = mantissa.wrapping_mul(10).wrapping_add(digit);
+        mantissa = push_digit(mantissa, digit);
         at += 1;
     }
     let whole_digits = at - begin;
@@ -28,9 +28,16 @@ pub(super) fn decimal_prefix(bytes: &[u8], scale: Scale) -> Result<(i64, usize),
     if bytes.get(at) == Some(&b'.') {
         at += 1;
         let fraction = at;
+        if scale_digits >= 8
+            && let Some(digits) = eight_digits(bytes, at)
+        {
+            mantissa = mantissa.wrapping_mul(100_000_000).wrapping_add(digits);
+            fraction_digits = 8;
+            at += 8;
+        }
         while let Some(digit) = digit_at(bytes, at) {
             if fraction_digits < scale_digits {
-                mantissa = mantissa.wrapping_mul(10).wrapping_add(digit);
+                mantissa = push_digit(mantissa, digit);
                 fraction_digits += 1;
             } else if digit != 0 {
                 return Err(DecodeErrorKind::TooPrecise.at(at));
@@ -41,9 +48,8 @@ pub(super) fn decimal_prefix(bytes: &[u8], scale: Scale) -> Result<(i64, usize),
             return Err(no_digit(bytes, at));
         }
     }
-    for _ in fraction_digits..scale_digits {
-        mantissa = mantissa.wrapping_mul(10);
-    }
+    let missing = POWERS_OF_TEN.get(scale_digits - fraction_digits).copied().unwrap_or_default();
+    mantissa = mantissa.wrapping_mul(missing);
     // Eighteen digits can't overflow; only longer numbers are worth the checked way.
     if whole_digits + scale_digits > 18 {
         mantissa = checked_mantissa(bytes.get(begin..at).unwrap_or_default(), scale_digits)
@@ -59,12 +65,18 @@ pub(super) fn decimal_prefix(bytes: &[u8], scale: Scale) -> Result<(i64, usize),
 pub(super) fn unsigned_prefix(bytes: &[u8]) -> Result<(u64, usize), DecodeError> {
     let mut at = 0;
     let mut number: u64 = 0;
+    if let Some(digits) = eight_digits(bytes, 0) {
+        number = digits;
+        at = 8;
+    }
     while let Some(digit) = digit_at(bytes, at) {
-        number = number
-            .checked_mul(10)
-            .and_then(|number| number.checked_add(digit))
-            .ok_or(DecodeErrorKind::Overflow.at(at))?;
+        number = push_digit(number, digit);
         at += 1;
+    }
+    // Nineteen digits can't overflow 64 bits.
+    if at > 19 {
+        let digits = bytes.get(..at).unwrap_or_default();
+        number = checked_mantissa(digits, 0).ok_or(DecodeErrorKind::Overflow.at(0))?;
     }
     match bytes.get(at) {
         _ if at == 0 => Err(no_digit(bytes, at)),
@@ -92,6 +104,26 @@ fn digit_at(bytes: &[u8], at: usize) -> Option<u64> {
     if digit < 10 { Some(u64::from(digit)) } else { None }
 }
 
+#[inline]
+fn push_digit(number: u64, digit: u64) -> u64 {
+    number.wrapping_mul(10).wrapping_add(digit)
+}
+
+/// Eight digits at once: neighbours are joined to pairs, pairs to fours, fours to the whole
+/// (Lemire, "Quickly parsing eight digits", 2018).
+#[inline]
+fn eight_digits(bytes: &[u8], at: usize) -> Option<u64> {
+    let chunk = u64::from_le_bytes(*bytes.get(at..)?.first_chunk::<8>()?);
+    let digits = chunk ^ 0x3030_3030_3030_3030;
+    // A byte above nine carries into its high half, and a high half was set already.
+    if (digits.wrapping_add(0x7676_7676_7676_7676) | digits) & 0x8080_8080_8080_8080 != 0 {
+        return None;
+    }
+    let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8) & 0x00FF_00FF_00FF_00FF;
+    let fours = pairs.wrapping_mul(100).wrapping_add(pairs >> 16) & 0x0000_FFFF_0000_FFFF;
+    Some(fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xFFFF_FFFF)
+}
+
 #[cold]
 fn no_digit(bytes: &[u8], at: usize) -> DecodeError {
     let end = at >= bytes.len();
@@ -107,4 +139,37 @@ fn checked_mantissa(digits: &[u8], scale_digits: usize) -> Option<u64> {
     let mantissa = parts.next()?.iter().try_fold(0, |mantissa, &digit| push(mantissa, digit))?;
     let fraction = parts.next().unwrap_or_default().iter().copied().chain(std::iter::repeat(b'0'));
     fraction.take(scale_digits).try_fold(mantissa, push)
+}
+
+const POWERS_OF_TEN: [u64; Scale::MAX as usize + 1] = {
+    let mut powers = [1; Scale::MAX as usize + 1];
+    let mut at = 1;
+    while at < powers.len() {
+        powers[at] = powers[at - 1] * 10;
+        at += 1;
+    }
+    powers
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn eight_digits_are_told_from_every_other_byte() {
+        assert_eq!(eight_digits(b"x12345678", 1), Some(12_345_678));
+        assert_eq!(eight_digits(b"99999999", 0), Some(99_999_999));
+        assert_eq!(eight_digits(b"1234567", 0), None);
+        for place in 0..8 {
+            for byte in 0..=u8::MAX {
+                let mut bytes = *b"90909090";
+                bytes[place] = byte;
+                let expected = str::from_utf8(&bytes)
+                    .ok()
+                    .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))
+                    .and_then(|text| text.parse().ok());
+                assert_eq!(eight_digits(&bytes, 0), expected, "{byte} at {place}");
+            }
+        }
+    }
 }

@@ -121,6 +121,7 @@ impl FrameReader {
     }
 
     /// Where to read into: at least `READ_AHEAD_BYTES` when `next` has said `None`.
+    #[inline]
     pub fn spare(&mut self) -> &mut [u8] {
         let readable = self.buffer.len() - READ_PADDING_BYTES;
         if self.start == self.end {
@@ -135,6 +136,7 @@ impl FrameReader {
     }
 
     /// Says how many bytes were read into `spare`.
+    #[inline]
     pub fn filled(&mut self, bytes: usize) {
         let readable = self.buffer.len() - READ_PADDING_BYTES;
         debug_assert!(bytes <= readable - self.end, "no more bytes than spare offered");
@@ -179,6 +181,7 @@ impl FrameReader {
     }
 
     /// Reads a frame's header as soon as it stands and checks it before its payload has come.
+    #[inline]
     fn next_frame(&self) -> Result<Option<Frame>, WebSocketError> {
         let unread = self.buffer.get(self.start..self.end).unwrap_or_default();
         let &[first, second, ref rest @ ..] = unread else {
@@ -220,6 +223,7 @@ impl FrameReader {
         Ok(Some(Frame { last: first & FINAL != 0, opcode, from, to: from + length }))
     }
 
+    #[inline]
     fn check_control(&self, opcode: Opcode, first: u8, second: u8) -> Result<(), WebSocketError> {
         if !opcode.is_control() {
             return Ok(());
@@ -234,6 +238,7 @@ impl FrameReader {
     }
 
     /// Checks order and size of a data frame and gives back its length.
+    #[inline]
     fn check_data(&self, opcode: Opcode, length: u64) -> Result<usize, WebSocketError> {
         let before = match (opcode, self.fragmented) {
             (Opcode::Continuation, None) => return Err(WebSocketError::UnexpectedContinuation),
@@ -255,10 +260,12 @@ impl FrameReader {
         }
     }
 
+    #[inline]
     fn payload(&self, frame: &Frame) -> &[u8] {
         self.buffer.get(frame.from..frame.to).unwrap_or_default()
     }
 
+    #[inline]
     fn whole(
         &mut self,
         frame: &Frame,
@@ -377,10 +384,15 @@ fn is_close_code(code: u16) -> bool {
     matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
 }
 
-/// Venues send ASCII almost always, and that is told faster than UTF-8 is walked through.
+/// Venues send ASCII almost always, and that is told by one pass without branches, which is faster
+/// than walking through UTF-8.
 #[inline]
 fn is_utf8(bytes: &[u8]) -> bool {
-    bytes.is_ascii() || std::str::from_utf8(bytes).is_ok()
+    let (words, rest) = bytes.as_chunks::<8>();
+    let words = words.iter().fold(0, |all, word| all | u64::from_ne_bytes(*word));
+    let rest = rest.iter().fold(0, |all, byte| all | byte);
+    let ascii = words & 0x8080_8080_8080_8080 == 0 && rest < 0x80;
+    ascii || std::str::from_utf8(bytes).is_ok()
 }
 
 /// Two bytes and a 64-bit length; a server's frame has no mask.
