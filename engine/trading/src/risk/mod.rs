@@ -7,6 +7,7 @@
 //! each unique fill of what was reserved, `release` for what can be proved never to fill,
 //! `order_closed` at the end. Reservations end only on such proof.
 
+mod approval;
 mod checks;
 mod exposure;
 mod limits;
@@ -14,11 +15,12 @@ mod rejection;
 mod throttle;
 
 use enigma_types::{
-    AccountId, BookTop, Instrument, InstrumentId, InstrumentTable, Nanos, Now, OrderIntent,
-    OrderType, Price, Quantity, RiskLimits, Side, SignedQuantity, StrategyId, StrategyLimits,
-    TimeInForce, VenueId,
+    AccountId, Instrument, InstrumentId, InstrumentTable, Nanos, Now, OrderIntent, OrderType,
+    Price, Quantity, RiskLimits, Side, SignedQuantity, StrategyId, StrategyLimits, TimeInForce,
+    VenueId,
 };
 
+pub use approval::{Approved, CheckContext, ReplaceIntent};
 pub use exposure::Exposure;
 pub use limits::LimitError;
 pub use rejection::{Gate, RiskCheck, RiskRejection, Unit};
@@ -27,34 +29,6 @@ use checks::{Facts, Reference, Wish};
 use exposure::Grid;
 use limits::{EngineLimits, InstrumentLimits, StrategyRow};
 use throttle::MessageWindow;
-
-/// Something that passed every check. Only this module can make one.
-#[derive(Debug, PartialEq, Eq)]
-#[must_use]
-pub struct Approved<T>(T);
-
-/// A wish to change an open order. Quantities are totals, what has been filled included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ReplaceIntent {
-    pub strategy: StrategyId,
-    pub account: AccountId,
-    pub instrument: InstrumentId,
-    pub side: Side,
-    pub price: Price,
-    pub quantity: Quantity,
-    /// The largest total that may stand at the venue now; all of it is reserved already.
-    pub previous_quantity: Quantity,
-    pub reduce_only: bool,
-}
-
-/// What the desk knows of the intent's surroundings at this instant.
-#[derive(Clone, Copy, Debug)]
-pub struct CheckContext<'a> {
-    pub instrument: &'a Instrument,
-    pub book: &'a BookTop,
-    /// Anything but `Open` refuses; the desk looks at sessions, reconciliation and journal.
-    pub gate: Gate,
-}
 
 /// The state that the checks need, preallocated for all ids of the run.
 #[derive(Debug)]
@@ -340,7 +314,7 @@ impl RiskBook {
             opens: true,
         };
         self.decide(now, &wish, reference, context)?;
-        Ok(Approved(order))
+        Ok(Approved::by_checks(order))
     }
 
     /// Decides on a change of an order. The desk then reserves the intent's `growth`, and
@@ -364,7 +338,7 @@ impl RiskBook {
             opens: false,
         };
         self.decide(now, &wish, Reference::of(context.book), context)?;
-        Ok(Approved(*intent))
+        Ok(Approved::by_checks(*intent))
     }
 
     /// Decides whether a cancel may go now, and counts it when it may. Only the throttle holds a
@@ -377,24 +351,19 @@ impl RiskBook {
     ) -> Result<(), RiskRejection> {
         let at = now.mono;
         let place = usize::from(strategy.0);
-        let own = self
-            .strategies
-            .get(place)
-            .and_then(Option::as_ref)
-            .and_then(|row| row.max_messages_per_second)
-            .zip(self.strategy_messages.get_mut(place));
-        if let Some((limit, throttle)) = own {
-            checks::throttle(throttle.cancels.count(at), limit).map_or(Ok(()), Err)?;
-            let limit = self.engine.max_messages_per_second;
-            let engine = self.engine_messages.cancels.count(at);
-            checks::throttle(engine, limit).map_or(Ok(()), Err)?;
-            throttle.cancels.record(at);
-        } else {
-            let limit = self.engine.max_messages_per_second;
-            let engine = self.engine_messages.cancels.count(at);
-            checks::throttle(engine, limit).map_or(Ok(()), Err)?;
+        let own = self.strategies.get(place).and_then(Option::as_ref);
+        let own_limit = own.and_then(|row| row.max_messages_per_second);
+        let mut own = own_limit.zip(self.strategy_messages.get_mut(place));
+        if let Some((limit, throttle)) = &mut own {
+            checks::throttle(throttle.cancels.count(at), *limit).map_or(Ok(()), Err)?;
         }
-        self.engine_messages.cancels.record(at);
+        let engine = &mut self.engine_messages.cancels;
+        let limit = self.engine.max_messages_per_second;
+        checks::throttle(engine.count(at), limit).map_or(Ok(()), Err)?;
+        engine.record(at);
+        if let Some((_, throttle)) = &mut own {
+            throttle.cancels.record(at);
+        }
         Ok(())
     }
 
@@ -494,19 +463,5 @@ impl Throttle {
     }
 }
 
-impl<T> Approved<T> {
-    pub fn get(&self) -> &T {
-        &self.0
-    }
-
-    pub fn into_inner(self) -> T {
-        self.0
-    }
-}
-
-impl ReplaceIntent {
-    /// How much more may fill if the change takes effect: what the desk reserves for it.
-    pub const fn growth(&self) -> Quantity {
-        self.quantity.less(self.previous_quantity)
-    }
-}
+#[cfg(test)]
+mod tests;
