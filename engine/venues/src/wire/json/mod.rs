@@ -1,9 +1,9 @@
 //! JSON read by hand: a scanner for messages whose keys come in a known order, and a walk over an
 //! object's fields for those whose order isn't known.
 //!
-//! Implements <https://www.rfc-editor.org/rfc/rfc8259> (read 2026-11-24), and in doubt refuses: what
-//! it accepts must mean what every other reader would see, and a refusal makes the caller turn to
-//! the general parser. It must not allocate, and no byte sequence may make it panic.
+//! Implements <https://www.rfc-editor.org/rfc/rfc8259> (read 2026-11-24), and in doubt refuses:
+//! what it accepts must mean what every other reader would see, and a refusal makes the caller turn
+//! to the general parser. It must not allocate, and no byte sequence may make it panic.
 
 mod number;
 mod scanner;

@@ -57,6 +57,3 @@ const FINAL: u8 = 0x80;
 const MASKED: u8 = 0x80;
 /// The longest payload of a control frame (RFC 6455 section 5.5).
 const CONTROL_BYTES_MAX: usize = 125;
-
-#[cfg(test)]
-mod oracle_tests;

@@ -1,15 +1,14 @@
-//! Our codec against tungstenite: the same bytes in any pieces must read the same, and what we write
-//! must be read by its server side. proptest prints the seed.
+//! Our WebSocket codec against tungstenite: the same bytes in any pieces must read the same, and
+//! what we write must be read by its server side. proptest prints the seed.
 
 use std::io::{Cursor, ErrorKind, Read, Write};
 
 use enigma_types::ClientOrderId;
+use enigma_venues::wire::websocket::{FrameClass, FrameReader, Message, Transmit, TransmitFull};
 use proptest::prelude::*;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 use tungstenite::protocol::frame::{CloseFrame, Frame, FrameHeader};
 use tungstenite::protocol::{Role, WebSocket, WebSocketConfig};
-
-use super::{FrameClass, FrameReader, Message, Transmit, TransmitFull};
 
 const MESSAGE_BYTES_MAX: usize = 70_000;
 
