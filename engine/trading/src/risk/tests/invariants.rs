@@ -80,14 +80,15 @@ fn any_step() -> impl Strategy<Value = Step> {
         },
     );
     let place = 0_usize..12;
+    let placed = || (place.clone(), 1_i64..40);
     prop_oneof![
         4 => open,
-        4 => (place.clone(), 1_i64..40).prop_map(|(order, quantity)| Step::Fill { order, quantity }),
-        1 => (place.clone(), 1_i64..9)
-            .prop_map(|(order, quantity)| Step::LateFill { order, quantity }),
-        2 => (place.clone(), 1_i64..40).prop_map(|(order, quantity)| Step::Grow { order, quantity }),
-        2 => (place.clone(), any::<bool>()).prop_map(|(order, grown)| Step::Settle { order, grown }),
-        2 => place.prop_map(|order| Step::Close { order }),
+        4 => placed().prop_map(|(order, quantity)| Step::Fill { order, quantity }),
+        1 => placed().prop_map(|(order, quantity)| Step::LateFill { order, quantity }),
+        2 => placed().prop_map(|(order, quantity)| Step::Grow { order, quantity }),
+        2 => (place.clone(), any::<bool>())
+            .prop_map(|(order, grown)| Step::Settle { order, grown }),
+        2 => place.clone().prop_map(|order| Step::Close { order }),
     ]
 }
 
