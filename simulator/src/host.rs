@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use tokio::runtime::Handle;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::dialects::binance_usdm::Venue;
@@ -35,9 +36,12 @@ pub struct Host {
     pub replay_finished: AtomicBool,
     skew_ms: AtomicI64,
     measurements: Option<Mutex<Measurements>>,
+    /// Where what ends a fault is spawned, so that any thread may play one.
+    runtime: Handle,
 }
 
 impl Host {
+    /// Called within the runtime that the simulator lives on.
     pub fn new(venue: Venue, rules: ConnectionRules, measure: bool) -> Self {
         Self {
             venue: Mutex::new(venue),
@@ -47,6 +51,7 @@ impl Host {
             replay_finished: AtomicBool::new(false),
             skew_ms: AtomicI64::new(0),
             measurements: measure.then(Mutex::default),
+            runtime: Handle::current(),
         }
     }
 
@@ -90,7 +95,7 @@ impl Host {
         self.measurements.as_ref().map(taken).unwrap_or_default()
     }
 
-    /// Plays a fault now. Must run on the simulator's runtime, which ends what has an end.
+    /// Plays a fault now, from any thread.
     pub fn play(self: &Arc<Self>, fault: &FaultKind) {
         tracing::debug!(?fault, "fault");
         match fault {
@@ -139,7 +144,7 @@ impl Host {
     fn after(self: &Arc<Self>, millis: Option<u64>, end: impl Fn(&Self) + Send + 'static) {
         let Some(millis) = millis else { return };
         let host = Arc::clone(self);
-        tokio::spawn(async move {
+        self.runtime.spawn(async move {
             tokio::time::sleep(Duration::from_millis(millis)).await;
             end(&host);
         });

@@ -191,7 +191,7 @@ pub struct FaultControl {
 }
 
 impl FaultControl {
-    /// Plays the fault now; called within the simulator's runtime.
+    /// Plays the fault now, from any thread.
     pub fn inject(&self, fault: &FaultKind) {
         self.host.play(fault);
     }

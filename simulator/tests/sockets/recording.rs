@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use crate::client::{Venue, ask, receive, send};
+use crate::client::{Socket, Venue, ask, receive, send};
 use enigma_simulator::{MarketSettings, ReplaySpeed, SimulatorConfig};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
@@ -154,69 +154,46 @@ fn check_keys(name: &str, ours: &Value, recorded: &Value) {
 }
 
 /// Our payloads, by the recorded file that shows the venue's.
-async fn our_payloads(venue: &Venue) -> Vec<(&'static str, Value)> {
+type Payloads = Vec<(&'static str, Value)>;
+
+fn call(method: &str, mut params: Value) -> Value {
+    params["timestamp"] = json!(crate::client::now_ms());
+    json!({"id": "c", "method": method, "params": params})
+}
+
+async fn logged_on(venue: &Venue) -> Socket {
+    let mut orders = venue.orders().await;
+    let logon = crate::client::signed_params(&venue.ed25519(), json!({}));
+    ask(&mut orders, &json!({"id": 1, "method": "session.logon", "params": logon})).await;
+    orders
+}
+
+/// One order from its placing to its cancel, as replies, queries and events.
+async fn order_payloads(venue: &Venue, orders: &mut Socket, events: &mut Socket) -> Payloads {
     let account = venue.ed25519();
+    let target = "/fapi/v1/depth?symbol=BTCUSDT&limit=5";
     let mut bid = json!(null);
     while bid.is_null() {
-        let target = "/fapi/v1/depth?symbol=BTCUSDT&limit=5";
         bid = venue.http("GET", target, "", None).await.json()["bids"][0][0].clone();
     }
-    let get = async |path: &str, sent: &str| venue.signed(&account, "GET", path, sent).await.json();
-    let key = venue.http("POST", "/fapi/v1/listenKey", "", Some(&account.api_key)).await.json();
-    let mut events =
-        venue.private(&format!("/stream?listenKey={}", key["listenKey"].as_str().unwrap())).await;
-    let public = "/stream?streams=btcusdt@bookTicker/btcusdt@depth@0ms";
-    let mut public = venue.public(public).await;
-    let ws_market = venue.handle.endpoints().binance_usdm.ws_market.clone();
-    let mut aggregates = venue.websocket(&ws_market, "/stream?streams=btcusdt@aggTrade").await;
-    let mut orders = venue.orders().await;
-    let logon = crate::client::signed_params(&account, json!({}));
-    ask(&mut orders, &json!({"id": 1, "method": "session.logon", "params": logon})).await;
-    let call = |method: &str, mut params: Value| {
-        params["timestamp"] = json!(crate::client::now_ms());
-        json!({"id": "c", "method": method, "params": params})
-    };
     let limit = json!({"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC",
         "quantity": "0.010", "price": bid, "newClientOrderId": "keys"});
-    let placed = ask(&mut orders, &call("order.place", limit)).await;
-    let opened = receive(&mut events).await;
+    let placed = ask(orders, &call("order.place", limit)).await;
+    let opened = receive(events).await;
     let named = json!({"symbol": "BTCUSDT", "origClientOrderId": "keys"});
-    let status = ask(&mut orders, &call("order.status", named.clone())).await;
-    let open = get("/fapi/v1/openOrders", "symbol=BTCUSDT").await;
+    let status = ask(orders, &call("order.status", named.clone())).await;
+    let open = venue.signed(&account, "GET", "/fapi/v1/openOrders", "symbol=BTCUSDT").await.json();
     let mut change = named.clone();
     change["side"] = json!("BUY");
     change["quantity"] = json!("0.020");
     change["price"] = bid.clone();
-    let modified = ask(&mut orders, &call("order.modify", change)).await;
-    receive(&mut events).await;
-    let query = get("/fapi/v1/order", "symbol=BTCUSDT&origClientOrderId=keys").await;
-    let canceled = ask(&mut orders, &call("order.cancel", named)).await;
-    receive(&mut events).await;
-    let market = json!({"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "0.002"});
-    send(&mut orders, &call("order.place", market)).await;
-    receive(&mut orders).await;
-    receive(&mut events).await;
-    let (lite, wallet, filled) =
-        (receive(&mut events).await, receive(&mut events).await, receive(&mut events).await);
-    let (one, other) = (receive(&mut public).await, receive(&mut public).await);
-    let is_depth = one["data"]["e"] == "depthUpdate";
-    let (depth_event, ticker) = if is_depth { (one, other) } else { (other, one) };
-    let mut market_stream = venue
-        .websocket(
-            &venue.handle.endpoints().binance_usdm.ws_market,
-            "/stream?streams=btcusdt@markPrice@1s",
-        )
-        .await;
-    let mark = receive(&mut market_stream).await;
-    let book = call("ticker.book", json!({"symbol": "BTCUSDT"}));
-    let depth = call("depth", json!({"symbol": "BTCUSDT"}));
+    let modified = ask(orders, &call("order.modify", change)).await;
+    receive(events).await;
+    let query = "symbol=BTCUSDT&origClientOrderId=keys";
+    let query = venue.signed(&account, "GET", "/fapi/v1/order", query).await.json();
+    let canceled = ask(orders, &call("order.cancel", named)).await;
+    receive(events).await;
     vec![
-        ("sdk.ws_futures_book_ticker", ticker.clone()),
-        ("futures.market_data_json.book_ticker_stream", ticker["data"].clone()),
-        ("sdk.ws_futures_book", depth_event.clone()),
-        ("rec.futures_combined_depth", depth_event.clone()),
-        ("futures.market_data_json.depth_update_stream", depth_event["data"].clone()),
-        ("rec.futures_combined_aggtrade", receive(&mut aggregates).await),
         ("sdk.pyconn_wsfapi_new_order", placed.clone()),
         ("sdk.pyconn_fapi_new_order", placed["result"].clone()),
         ("sdk.rest_futures_place_order", placed["result"].clone()),
@@ -231,54 +208,90 @@ async fn our_payloads(venue: &Venue) -> Vec<(&'static str, Value)> {
         ("sdk.pyconn_fapi_cancel_order", canceled["result"].clone()),
         ("futures.user_data_json.order_update_new", opened["data"].clone()),
         ("sdk.ws_futures_order_update", opened),
+    ]
+}
+
+/// A fill as the account and as the public see it.
+async fn fill_payloads(venue: &Venue, orders: &mut Socket, events: &mut Socket) -> Payloads {
+    let public = "/stream?streams=btcusdt@bookTicker/btcusdt@depth@0ms";
+    let mut public = venue.public(public).await;
+    let ws_market = venue.handle.endpoints().binance_usdm.ws_market.clone();
+    let mut aggregates = venue.websocket(&ws_market, "/stream?streams=btcusdt@aggTrade").await;
+    let mut marks = venue.websocket(&ws_market, "/stream?streams=btcusdt@markPrice@1s").await;
+    let market = json!({"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "0.002"});
+    send(orders, &call("order.place", market)).await;
+    receive(orders).await;
+    receive(events).await;
+    let (lite, wallet, filled) =
+        (receive(events).await, receive(events).await, receive(events).await);
+    let (one, other) = (receive(&mut public).await, receive(&mut public).await);
+    let is_depth = one["data"]["e"] == "depthUpdate";
+    let (depth, ticker) = if is_depth { (one, other) } else { (other, one) };
+    let mark = receive(&mut marks).await;
+    vec![
         ("futures.user_data_json.order_update_trade_partial", filled["data"].clone()),
         ("futures.user_data_json.trade_lite", lite["data"].clone()),
         ("sdk.ws_futures_trade_update", lite),
         ("futures.user_data_json.account_update", wallet["data"].clone()),
         ("sdk.ws_futures_account_update", wallet),
         ("futures.market_data_json.mark_price_stream", mark["data"].clone()),
-        ("sdk.wsapi_futures_get_book_price", ask(&mut orders, &book).await),
-        ("sdk.wsapi_futures_get_order_book", ask(&mut orders, &depth).await),
-        (
-            "sdk.wsapi_futures_get_balances",
-            ask(&mut orders, &call("v2/account.balance", json!({}))).await,
-        ),
-        (
-            "sdk.pyconn_wsfapi_account_information",
-            ask(&mut orders, &call("account.status", json!({}))).await,
-        ),
-        (
-            "sdk.pyconn_wsfapi_position_information",
-            ask(&mut orders, &call("account.position", json!({}))).await,
-        ),
-        (
-            "sdk.pyconn_wsfapi_position_information_v2",
-            ask(&mut orders, &call("v2/account.position", json!({}))).await,
-        ),
-        (
-            "sdk.pyconn_wsfapi_start_user_data_stream",
-            ask(&mut orders, &call("userDataStream.start", json!({}))).await,
-        ),
-        ("sdk.pyconn_fapi_keepalive_user_data_stream", key),
-        ("sdk.pyconn_fapi_account_trade_list", get("/fapi/v1/userTrades", "symbol=BTCUSDT").await),
-        ("sdk.rest_futures_get_user_trades", get("/fapi/v1/userTrades", "symbol=BTCUSDT").await),
-        ("sdk.pyconn_fapi_position_information_v3", get("/fapi/v3/positionRisk", "").await),
-        ("sdk.rest_futures_get_positions", get("/fapi/v2/positionRisk", "").await),
-        ("futures.http_json.position_risk", get("/fapi/v2/positionRisk", "").await),
-        ("futures.http_json.balance", get("/fapi/v3/balance", "").await),
-        ("futures.http_json.account_info_v2", get("/fapi/v2/account", "").await),
-        ("sdk.rest_futures_get_account_info_v3", get("/fapi/v3/account", "").await),
-        ("sdk.rest_futures_get_order_rate_limit", get("/fapi/v1/rateLimit/order", "").await),
-        ("sdk.pyconn_fapi_get_current_position_mode", get("/fapi/v1/positionSide/dual", "").await),
-        (
-            "sdk.pyconn_fapi_user_commission_rate",
-            get("/fapi/v1/commissionRate", "symbol=BTCUSDT").await,
-        ),
-        (
-            "sdk.rest_futures_get_exchange_info",
-            venue.http("GET", "/fapi/v1/exchangeInfo", "", None).await.json(),
-        ),
+        ("sdk.ws_futures_book_ticker", ticker.clone()),
+        ("futures.market_data_json.book_ticker_stream", ticker["data"].clone()),
+        ("sdk.ws_futures_book", depth.clone()),
+        ("rec.futures_combined_depth", depth.clone()),
+        ("futures.market_data_json.depth_update_stream", depth["data"].clone()),
+        ("rec.futures_combined_aggtrade", receive(&mut aggregates).await),
     ]
+}
+
+const ASKED_BY_WEBSOCKET: &[(&str, &str)] = &[
+    ("sdk.wsapi_futures_get_book_price", "ticker.book"),
+    ("sdk.wsapi_futures_get_order_book", "depth"),
+    ("sdk.wsapi_futures_depth", "depth"),
+    ("sdk.wsapi_futures_get_balances", "v2/account.balance"),
+    ("sdk.pyconn_wsfapi_futures_account_balance", "account.balance"),
+    ("sdk.pyconn_wsfapi_account_information", "account.status"),
+    ("sdk.pyconn_wsfapi_position_information", "account.position"),
+    ("sdk.pyconn_wsfapi_position_information_v2", "v2/account.position"),
+    ("sdk.pyconn_wsfapi_start_user_data_stream", "userDataStream.start"),
+    ("sdk.pyconn_wsfapi_keepalive_user_data_stream", "userDataStream.ping"),
+    ("sdk.pyconn_wsfapi_symbol_order_book_ticker", "ticker.book"),
+];
+
+const ASKED_BY_REST: &[(&str, &str)] = &[
+    ("sdk.pyconn_fapi_account_trade_list", "/fapi/v1/userTrades"),
+    ("sdk.rest_futures_get_user_trades", "/fapi/v1/userTrades"),
+    ("sdk.pyconn_fapi_position_information_v3", "/fapi/v3/positionRisk"),
+    ("sdk.rest_futures_get_positions", "/fapi/v2/positionRisk"),
+    ("futures.http_json.position_risk", "/fapi/v2/positionRisk"),
+    ("futures.http_json.balance", "/fapi/v3/balance"),
+    ("futures.http_json.account_info_v2", "/fapi/v2/account"),
+    ("sdk.rest_futures_get_account_info_v3", "/fapi/v3/account"),
+    ("sdk.rest_futures_get_order_rate_limit", "/fapi/v1/rateLimit/order"),
+    ("sdk.pyconn_fapi_get_current_position_mode", "/fapi/v1/positionSide/dual"),
+    ("sdk.pyconn_fapi_user_commission_rate", "/fapi/v1/commissionRate"),
+    ("sdk.rest_futures_get_exchange_info", "/fapi/v1/exchangeInfo"),
+    ("sdk.rest_futures_get_order_book", "/fapi/v1/depth"),
+];
+
+async fn our_payloads(venue: &Venue) -> Payloads {
+    let account = venue.ed25519();
+    let key = venue.http("POST", "/fapi/v1/listenKey", "", Some(&account.api_key)).await.json();
+    let mut events =
+        venue.private(&format!("/stream?listenKey={}", key["listenKey"].as_str().unwrap())).await;
+    let mut orders = logged_on(venue).await;
+    let mut all = order_payloads(venue, &mut orders, &mut events).await;
+    all.extend(fill_payloads(venue, &mut orders, &mut events).await);
+    all.push(("sdk.pyconn_fapi_keepalive_user_data_stream", key));
+    for (name, method) in ASKED_BY_WEBSOCKET {
+        let reply = ask(&mut orders, &call(method, json!({"symbol": "BTCUSDT"}))).await;
+        all.push((name, reply));
+    }
+    for (name, path) in ASKED_BY_REST {
+        let reply = venue.signed(&account, "GET", path, "symbol=BTCUSDT").await.json();
+        all.push((name, reply));
+    }
+    all
 }
 
 #[tokio::test]
