@@ -1,1 +1,163 @@
-//! Being written.
+//! From a venue's id to its sessions and its instrument list: the one place that names every
+//! venue. It must not do what a venue's own folder can do.
+
+use std::sync::Arc;
+
+use enigma_types::{
+    AccountId, BookTop, InstallationPrefix, Instrument, InstrumentId, InstrumentTable, Nanos, Now,
+    SessionKind, VenueId,
+};
+
+pub use crate::binance::usdm::DepthStream;
+use crate::binance::usdm::instruments::{
+    ExchangeInfoError, decode_exchange_info, exchange_info_call,
+};
+use crate::binance::usdm::market::MarketSession;
+use crate::binance::usdm::orders::OrderSession;
+use crate::binance::usdm::user_stream::AccountSession;
+use crate::session::{CallId, CallRequest, Input, Outbox, Session, VenueError};
+use crate::signer::Signer;
+
+/// What a session is opened with.
+#[derive(Clone, Debug)]
+pub struct SessionPlan {
+    pub kind: SessionKind,
+    pub account: AccountId,
+    pub instruments: Arc<InstrumentTable>,
+    pub prefix: InstallationPrefix,
+    /// Spreads rotations in time, so that sessions don't reconnect together.
+    pub seed: u64,
+    /// How long after its timestamp the venue may take a request: the order fence rests on it.
+    pub recv_window_ms: u32,
+    /// Of the venue's documented limits; more where a venue or a simulator grants more.
+    pub rate_limit_percent: u32,
+    pub depth_stream: DepthStream,
+    /// How long an instrument's streams may be silent.
+    pub stale_after: Nanos,
+    pub request_timeout: Nanos,
+}
+
+/// A session of some venue.
+#[derive(Debug)]
+pub enum VenueSession {
+    BinanceUsdmMarket(Box<MarketSession>),
+    BinanceUsdmOrder(Box<OrderSession>),
+    BinanceUsdmAccount(Box<AccountSession>),
+}
+
+/// Why a venue's instrument list can't be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InstrumentsError {
+    #[error("{venue}: {source}")]
+    Binance { venue: VenueId, source: ExchangeInfoError },
+}
+
+impl SessionPlan {
+    /// A plan with the defaults of everything that is a matter of taste.
+    pub fn new(
+        kind: SessionKind,
+        account: AccountId,
+        instruments: Arc<InstrumentTable>,
+        prefix: InstallationPrefix,
+        seed: u64,
+    ) -> Self {
+        Self {
+            kind,
+            account,
+            instruments,
+            prefix,
+            seed,
+            recv_window_ms: 5_000,
+            rate_limit_percent: 100,
+            depth_stream: DepthStream::default(),
+            stale_after: Nanos::from_secs(5),
+            request_timeout: Nanos::from_secs(10),
+        }
+    }
+}
+
+/// Opens a session for one dial. It asks for the dial itself, once it gets `Input::Start`.
+pub fn open_session(venue: VenueId, plan: &SessionPlan) -> VenueSession {
+    match (venue, plan.kind) {
+        (VenueId::BinanceUsdm, SessionKind::Market) => {
+            VenueSession::BinanceUsdmMarket(Box::new(MarketSession::new(plan)))
+        }
+        (VenueId::BinanceUsdm, SessionKind::Order) => {
+            VenueSession::BinanceUsdmOrder(Box::new(OrderSession::new(plan)))
+        }
+        (VenueId::BinanceUsdm, SessionKind::Account) => {
+            VenueSession::BinanceUsdmAccount(Box::new(AccountSession::new(plan)))
+        }
+    }
+}
+
+/// The call that fetches a venue's instruments, before any session is opened.
+pub fn instruments_call(venue: VenueId) -> CallRequest {
+    match venue {
+        VenueId::BinanceUsdm => exchange_info_call(CallId(0)),
+    }
+}
+
+/// Reads the answer to `instruments_call`: the wanted instruments, in the order they are wanted.
+/// Their ids are given when they are added to the table.
+pub fn decode_instruments(
+    venue: VenueId,
+    body: &[u8],
+    wanted: &[String],
+) -> Result<Vec<Instrument>, InstrumentsError> {
+    match venue {
+        VenueId::BinanceUsdm => decode_exchange_info(body, wanted)
+            .map_err(|source| InstrumentsError::Binance { venue, source }),
+    }
+}
+
+impl Session for VenueSession {
+    #[inline]
+    fn handle(
+        &mut self,
+        now: Now,
+        input: Input<'_>,
+        signer: &mut Signer,
+        outbox: &mut Outbox,
+    ) -> Result<(), VenueError> {
+        match self {
+            Self::BinanceUsdmMarket(session) => session.handle(now, input, signer, outbox),
+            Self::BinanceUsdmOrder(session) => session.handle(now, input, signer, outbox),
+            Self::BinanceUsdmAccount(session) => session.handle(now, input, signer, outbox),
+        }
+    }
+
+    #[inline]
+    fn next_deadline(&self) -> Option<Nanos> {
+        match self {
+            Self::BinanceUsdmMarket(session) => session.next_deadline(),
+            Self::BinanceUsdmOrder(session) => session.next_deadline(),
+            Self::BinanceUsdmAccount(session) => session.next_deadline(),
+        }
+    }
+
+    #[inline]
+    fn book(&self, instrument: InstrumentId) -> Option<&BookTop> {
+        match self {
+            Self::BinanceUsdmMarket(session) => session.book(instrument),
+            Self::BinanceUsdmOrder(_) | Self::BinanceUsdmAccount(_) => None,
+        }
+    }
+
+    #[inline]
+    fn in_flight(&self) -> usize {
+        match self {
+            Self::BinanceUsdmMarket(session) => session.in_flight(),
+            Self::BinanceUsdmOrder(session) => session.in_flight(),
+            Self::BinanceUsdmAccount(session) => session.in_flight(),
+        }
+    }
+
+    fn account(&self) -> AccountId {
+        match self {
+            Self::BinanceUsdmMarket(session) => session.account(),
+            Self::BinanceUsdmOrder(session) => session.account(),
+            Self::BinanceUsdmAccount(session) => session.account(),
+        }
+    }
+}

@@ -31,13 +31,18 @@ pub enum Input<'a> {
     /// One whole text message. The buffer may be changed while it is decoded.
     Frame(&'a mut [u8]),
     /// The answer to a `CallRequest` of this session.
-    Response { call: CallId, answer: Answer<'a> },
+    Response {
+        call: CallId,
+        answer: Answer<'a>,
+    },
     Submit(&'a OrderRequest),
     Cancel(&'a CancelRequest),
     Replace(&'a ReplaceRequest),
     Query(&'a Query),
     /// The kill or pause barrier took this request back before a byte of it had left.
-    Purged { client_order_id: ClientOrderId },
+    Purged {
+        client_order_id: ClientOrderId,
+    },
     /// `next_deadline` has passed.
     Timer,
     /// The connection is gone. Requests in flight are reported Unknown.
@@ -51,7 +56,11 @@ pub struct CallId(pub u32);
 /// How an HTTP call ended.
 #[derive(Debug)]
 pub enum Answer<'a> {
-    Http { status: u16, retry_after_seconds: Option<u32>, body: &'a [u8] },
+    Http {
+        status: u16,
+        retry_after_seconds: Option<u32>,
+        body: &'a [u8],
+    },
     /// Certainly not sent: name look-up, connect or TLS failed.
     NotSent,
     /// Sent in whole or in part, and no readable answer came.
@@ -151,7 +160,10 @@ pub enum AlertKind {
     RateLimited,
     VenueError,
     BookTruncated,
-    ClockOffset { offset_ns: i64, uncertainty_ns: u64 },
+    ClockOffset {
+        offset_ns: i64,
+        uncertainty_ns: u64,
+    },
 }
 
 /// A set of instruments as a bitmap.
@@ -165,6 +177,8 @@ pub struct InstrumentSet {
 pub enum VenueError {
     #[error("the venue sent what can't be read: {0}")]
     Unreadable(#[from] crate::wire::json::DecodeError),
+    #[error("the venue's message makes no sense: {0}")]
+    Nonsense(&'static str),
     #[error("the venue broke its protocol: {0}")]
     Protocol(&'static str),
     #[error("a call that the gateway should not have made: {0}")]
@@ -240,13 +254,7 @@ impl Outbox {
     }
 
     /// Reports that a request never left.
-    pub fn not_sent(
-        &mut self,
-        request: RequestKind,
-        of: &OrderKey,
-        cause: NotSentCause,
-        now: Now,
-    ) {
+    pub fn not_sent(&mut self, request: RequestKind, of: &OrderKey, cause: NotSentCause, now: Now) {
         let outcome = enigma_types::Outcome::NotSent(request, cause);
         self.report(of.report(outcome, now));
     }
@@ -327,7 +335,7 @@ impl InstrumentSet {
 impl VenueError {
     pub const fn recovery(&self) -> Recovery {
         match self {
-            Self::Unreadable(_) | Self::Misuse(_) => Recovery::Continue,
+            Self::Unreadable(_) | Self::Nonsense(_) | Self::Misuse(_) => Recovery::Continue,
             Self::Protocol(_) => Recovery::Reconnect,
         }
     }

@@ -1,0 +1,3 @@
+//! Binance. Spot and futures differ in codes, ids, depth rules and limits, and are two venues.
+
+pub mod usdm;

@@ -1,0 +1,463 @@
+//! The public market session: one connection with the best prices, depth and trades of every
+//! instrument, and a book for each that is shown only while it is in step.
+//!
+//! Implements `binance.md` section 3 (futures parts) and section 8: <https://developers.binance.com/
+//! docs/derivatives/usds-margined-futures/websocket-market-streams> (read 2026-11-24). It must not
+//! sign anything, and it must not take a ping for a sign of life: only data counts.
+
+use core::fmt::Write as _;
+
+use arrayvec::ArrayVec;
+use enigma_types::{BookTicker, BookTop, InstrumentId, Nanos, Now, SessionState, Trade, VenueId};
+
+use super::alerts::AlertGate;
+use super::book_sync::{BookSync, DepthOutcome, SyncState};
+use super::budget::snapshot_budget;
+use super::market_messages::{
+    DepthScratch, DepthUpdate, MarketMessage, decode_market, decode_snapshot,
+};
+use super::rotation_at;
+use super::subscriptions::{STREAMS_PER_INSTRUMENT, Subscriptions};
+use super::symbols::SymbolTable;
+use crate::limits::TokenWindow;
+use crate::registry::SessionPlan;
+use crate::session::{
+    AlertKind, Answer, CallId, CallRequest, Dial, HostRole, Input, Method, Outbox, ReconnectReason,
+    Session, VenueError,
+};
+use crate::signer::Signer;
+
+/// What a market session has seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MarketCounters {
+    pub book_tickers: u64,
+    pub depth_updates: u64,
+    pub trades: u64,
+    pub snapshots: u64,
+    pub gaps: u64,
+    pub crossed: u64,
+    pub truncated_levels: u64,
+    pub decode_fallbacks: u64,
+    pub unreadable: u64,
+    /// Events and shapes that this program doesn't know, and instruments that aren't ours.
+    pub unknown: u64,
+}
+
+#[derive(Debug)]
+pub struct MarketSession {
+    symbols: SymbolTable,
+    /// By the instruments' places in the symbol table.
+    feeds: Vec<Feed>,
+    scratch: DepthScratch,
+    subscriptions: Subscriptions,
+    snapshots: ArrayVec<PendingSnapshot, { Self::SNAPSHOTS_AT_ONCE }>,
+    budget: TokenWindow,
+    next_call: u32,
+    seed: u64,
+    stale_after: Nanos,
+    state: SessionState,
+    /// Feeds that aren't in step.
+    unsynced: usize,
+    rotate_at: Nanos,
+    scan_at: Nanos,
+    alerts: AlertGate,
+    counters: MarketCounters,
+}
+
+#[derive(Debug)]
+struct Feed {
+    sync: BookSync,
+    /// When depth or best prices came last.
+    last_message: Nanos,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct PendingSnapshot {
+    call: CallId,
+    place: u16,
+}
+
+impl MarketSession {
+    const SNAPSHOTS_AT_ONCE: usize = 4;
+    const SNAPSHOT_WEIGHT: u32 = 20;
+    const SNAPSHOT_TIMEOUT: Nanos = Nanos::from_secs(10);
+    const SCAN_READY: Nanos = Nanos::from_secs(1);
+    const SCAN_SYNCING: Nanos = Nanos::from_millis(100);
+
+    pub fn new(plan: &SessionPlan) -> Self {
+        let symbols = SymbolTable::new(VenueId::BinanceUsdm, plan.instruments.clone());
+        let feed = |id| Feed { sync: BookSync::new(id), last_message: Nanos::ZERO };
+        let feeds: Vec<Feed> = symbols.iter().map(|listing| feed(listing.id)).collect();
+        Self {
+            unsynced: feeds.len(),
+            feeds,
+            scratch: DepthScratch::new(),
+            subscriptions: Subscriptions::new(&symbols, plan.depth_stream),
+            symbols,
+            snapshots: ArrayVec::new(),
+            budget: snapshot_budget(plan.rate_limit_percent),
+            next_call: 0,
+            seed: plan.seed,
+            stale_after: plan.stale_after,
+            state: SessionState::Down,
+            rotate_at: Nanos::MAX,
+            scan_at: Nanos::MAX,
+            alerts: AlertGate::default(),
+            counters: MarketCounters::default(),
+        }
+    }
+
+    pub fn counters(&self) -> &MarketCounters {
+        &self.counters
+    }
+
+    /// Lays a snapshot under an instrument's book, as the answer to a call would: for replays, in
+    /// whose recordings the snapshot stands among the messages.
+    pub fn apply_snapshot(
+        &mut self,
+        now: Now,
+        instrument: InstrumentId,
+        body: &[u8],
+        outbox: &mut Outbox,
+    ) -> Result<(), VenueError> {
+        let listing = *self.symbols.by_id(instrument).ok_or(UNKNOWN_INSTRUMENT)?;
+        let head = decode_snapshot(&listing, body, &mut self.scratch)?;
+        self.counters.snapshots += 1;
+        let Some(feed) = self.feeds.get_mut(usize::from(listing.place)) else {
+            return Err(UNKNOWN_INSTRUMENT);
+        };
+        let (bids, asks) = (&self.scratch.bids, &self.scratch.asks);
+        let outcome = feed.sync.apply_snapshot(now.mono, &head, bids, asks);
+        self.on_outcome(now, instrument, outcome, outbox);
+        Ok(())
+    }
+
+    fn on_start(&mut self, outbox: &mut Outbox) -> Result<(), VenueError> {
+        if self.feeds.is_empty() {
+            return Err(VenueError::Misuse("a market session without instruments"));
+        }
+        if self.feeds.len() * STREAMS_PER_INSTRUMENT > Subscriptions::STREAMS {
+            return Err(VenueError::Misuse("more instruments than one connection carries"));
+        }
+        let path = self.subscriptions.dial_path(&self.symbols);
+        outbox.dial = Some(Dial { host: HostRole::PublicStream, path });
+        self.set_state(SessionState::Connecting, outbox);
+        Ok(())
+    }
+
+    fn on_connected(&mut self, now: Now, outbox: &mut Outbox) {
+        self.rotate_at = rotation_at(now.mono, self.seed);
+        self.scan_at = now.mono.plus(Self::SCAN_SYNCING);
+        for feed in &mut self.feeds {
+            feed.last_message = now.mono;
+        }
+        self.subscriptions.send_due(now.mono, &self.symbols, outbox);
+        self.update_state(outbox);
+    }
+
+    #[inline]
+    fn on_frame(&mut self, now: Now, frame: &[u8], outbox: &mut Outbox) -> Result<(), VenueError> {
+        let decoded = match decode_market(&self.symbols, frame, &mut self.scratch) {
+            Ok(decoded) => decoded,
+            Err(error) => {
+                self.counters.unreadable += 1;
+                let kind = AlertKind::UnreadableMessage;
+                self.alerts.raise(now.mono, outbox, kind, "a market message");
+                return Err(error.into());
+            }
+        };
+        if decoded.fallback {
+            self.counters.decode_fallbacks += 1;
+            let kind = AlertKind::DecodeFallback;
+            self.alerts.raise(now.mono, outbox, kind, "keys in an unusual order");
+        }
+        match decoded.message {
+            MarketMessage::BookTicker(ticker) => self.on_ticker(now, &ticker, outbox),
+            MarketMessage::Depth(update) => self.on_depth(now, &update, outbox),
+            MarketMessage::Trade(trade) => self.on_trade(trade, outbox),
+            MarketMessage::Acknowledged { id } => {
+                self.subscriptions.acknowledge(id);
+                self.update_state(outbox);
+            }
+            MarketMessage::Refused { code, .. } => self.on_refused(now, code, outbox),
+            MarketMessage::ServerShutdown => outbox.reconnect = Some(ReconnectReason::Rotation),
+            MarketMessage::Foreign | MarketMessage::Unknown => {
+                self.counters.unknown += 1;
+                let kind = AlertKind::UnknownMessage;
+                self.alerts.raise(now.mono, outbox, kind, "on the market streams");
+            }
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn on_ticker(&mut self, now: Now, ticker: &BookTicker, outbox: &mut Outbox) {
+        self.counters.book_tickers += 1;
+        let Some(listing) = self.symbols.by_id(ticker.instrument) else { return };
+        let Some(feed) = self.feeds.get_mut(usize::from(listing.place)) else { return };
+        feed.last_message = now.mono;
+        if feed.sync.on_ticker(now.mono, ticker) {
+            outbox.books.insert(ticker.instrument);
+        }
+    }
+
+    #[inline]
+    fn on_depth(&mut self, now: Now, update: &DepthUpdate, outbox: &mut Outbox) {
+        self.counters.depth_updates += 1;
+        let Some(feed) = self.feeds.get_mut(usize::from(update.listing.place)) else { return };
+        feed.last_message = now.mono;
+        let was_in_step = feed.sync.is_in_step();
+        match feed.sync.on_depth(now.mono, update, &self.scratch) {
+            DepthOutcome::Changed(applied) if was_in_step && applied.truncated == 0 => {
+                outbox.books.insert(update.listing.id);
+            }
+            outcome @ (DepthOutcome::Changed(_)
+            | DepthOutcome::Nothing
+            | DepthOutcome::Gap
+            | DepthOutcome::Crossed) => {
+                self.on_outcome(now, update.listing.id, outcome, outbox);
+            }
+        }
+    }
+
+    fn on_trade(&mut self, trade: Trade, outbox: &mut Outbox) {
+        self.counters.trades += 1;
+        // One message carries one trade and the outbox is emptied after each.
+        let _ = outbox.trades.try_push(trade);
+    }
+
+    /// All that an event or a snapshot can come to, but for the everyday case.
+    fn on_outcome(
+        &mut self,
+        now: Now,
+        instrument: InstrumentId,
+        outcome: DepthOutcome,
+        outbox: &mut Outbox,
+    ) {
+        match outcome {
+            DepthOutcome::Nothing => {}
+            DepthOutcome::Changed(applied) => {
+                outbox.books.insert(instrument);
+                if applied.truncated > 0 {
+                    self.counters.truncated_levels += u64::from(applied.truncated);
+                    self.alert_of(now, instrument, AlertKind::BookTruncated, outbox);
+                }
+            }
+            DepthOutcome::Gap => {
+                self.counters.gaps += 1;
+                outbox.books.insert(instrument);
+                self.alert_of(now, instrument, AlertKind::SequenceGap, outbox);
+            }
+            DepthOutcome::Crossed => {
+                self.counters.crossed += 1;
+                outbox.books.insert(instrument);
+                self.alert_of(now, instrument, AlertKind::CrossedBook, outbox);
+            }
+        }
+        self.unsynced = self.feeds.iter().filter(|feed| !feed.sync.is_in_step()).count();
+        if self.unsynced > 0 {
+            self.scan_at = self.scan_at.min(now.mono.plus(Self::SCAN_SYNCING));
+        }
+        self.ask_snapshots(now, outbox);
+        self.update_state(outbox);
+    }
+
+    fn on_refused(&mut self, now: Now, code: i64, outbox: &mut Outbox) {
+        let mut detail = arrayvec::ArrayString::<96>::new();
+        // The text is far shorter than its room.
+        let _ = write!(detail, "a subscription was refused with code {code}");
+        self.alerts.raise(now.mono, outbox, AlertKind::VenueError, &detail);
+        outbox.reconnect = Some(ReconnectReason::Refused);
+    }
+
+    fn on_timer(&mut self, now: Now, outbox: &mut Outbox) {
+        if self.subscriptions.is_overdue(now.mono) {
+            self.alerts.raise(now.mono, outbox, AlertKind::VenueError, "no answer to SUBSCRIBE");
+            outbox.reconnect = Some(ReconnectReason::Refused);
+        }
+        self.subscriptions.send_due(now.mono, &self.symbols, outbox);
+        if now.mono >= self.rotate_at {
+            outbox.reconnect = Some(ReconnectReason::Rotation);
+            self.rotate_at = now.mono.plus(super::ROTATION_REMINDER);
+        }
+        if now.mono >= self.scan_at {
+            let period = if self.unsynced == 0 { Self::SCAN_READY } else { Self::SCAN_SYNCING };
+            self.scan_at = now.mono.plus(period);
+            self.scan(now, outbox);
+        }
+        self.ask_snapshots(now, outbox);
+        self.update_state(outbox);
+    }
+
+    fn scan(&mut self, now: Now, outbox: &mut Outbox) {
+        let stale_after = self.stale_after;
+        if self.feeds.iter().any(|feed| now.mono.since(feed.last_message) > stale_after) {
+            outbox.reconnect = Some(ReconnectReason::Stale);
+            self.set_state(SessionState::Stale, outbox);
+        }
+        if self.feeds.iter().any(|feed| feed.sync.attempts() > BookSync::ATTEMPTS) {
+            outbox.reconnect = Some(ReconnectReason::Gap);
+        }
+    }
+
+    fn ask_snapshots(&mut self, now: Now, outbox: &mut Outbox) {
+        if self.unsynced == 0 {
+            return;
+        }
+        for (feed, listing) in self.feeds.iter_mut().zip(self.symbols.iter()) {
+            let due = feed.sync.wants_snapshot_at().is_some_and(|at| at <= now.mono);
+            if !due {
+                continue;
+            }
+            if self.snapshots.is_full() || outbox.calls.is_full() {
+                return;
+            }
+            let venue_ms = now.venue_time().as_millis();
+            if let Err(wait) = self.budget.try_take(venue_ms, Self::SNAPSHOT_WEIGHT, 0) {
+                let at_ms = wait.retry_at_ms().unwrap_or(venue_ms + 60_000);
+                let delay = Nanos::from_millis(at_ms.saturating_sub(venue_ms));
+                feed.sync.postpone(now.mono.plus(delay));
+                continue;
+            }
+            let call = CallId(self.next_call);
+            self.next_call = self.next_call.wrapping_add(1);
+            let symbol = self.symbols.symbol(listing);
+            let request = CallRequest {
+                call,
+                method: Method::Get,
+                target: format!("/fapi/v1/depth?symbol={symbol}&limit=1000"),
+                header: None,
+                timeout: Self::SNAPSHOT_TIMEOUT,
+            };
+            if outbox.call(request) {
+                self.snapshots.push(PendingSnapshot { call, place: listing.place });
+                feed.sync.snapshot_asked();
+            }
+        }
+    }
+
+    fn on_response(
+        &mut self,
+        now: Now,
+        call: CallId,
+        answer: &Answer<'_>,
+        outbox: &mut Outbox,
+    ) -> Result<(), VenueError> {
+        let Some(at) = self.snapshots.iter().position(|pending| pending.call == call) else {
+            return Ok(());
+        };
+        let place = usize::from(self.snapshots.swap_remove(at).place);
+        let Some(instrument) = self.feeds.get(place).map(|feed| feed.sync.book().top().instrument)
+        else {
+            return Ok(());
+        };
+        let asked = |feed: &Feed| feed.sync.state() == SyncState::Asked;
+        if !self.feeds.get(place).is_some_and(asked) {
+            return Ok(());
+        }
+        let result = match answer {
+            Answer::Http { status: 200, body, .. } => {
+                self.apply_snapshot(now, instrument, body, outbox)
+            }
+            Answer::Http { status: 418 | 429, retry_after_seconds, .. } => {
+                let seconds = u64::from(retry_after_seconds.unwrap_or(60));
+                self.budget.ban_until(now.venue_time().as_millis() + seconds * 1_000);
+                let kind = AlertKind::RateLimited;
+                self.alerts.raise(now.mono, outbox, kind, "a book snapshot");
+                Err(VenueError::Nonsense("a snapshot refused for its weight"))
+            }
+            Answer::Http { .. } => Err(VenueError::Nonsense("a snapshot's status")),
+            Answer::NotSent | Answer::Lost => Ok(()),
+        };
+        if let Some(feed) = self.feeds.get_mut(place).filter(|feed| asked(feed)) {
+            feed.sync.snapshot_failed(now.mono);
+        }
+        self.ask_snapshots(now, outbox);
+        result
+    }
+
+    fn alert_of(
+        &mut self,
+        now: Now,
+        instrument: InstrumentId,
+        kind: AlertKind,
+        outbox: &mut Outbox,
+    ) {
+        let listing = self.symbols.by_id(instrument);
+        let symbol = listing.map_or("", |listing| self.symbols.symbol(listing));
+        self.alerts.raise(now.mono, outbox, kind, symbol);
+    }
+
+    fn update_state(&mut self, outbox: &mut Outbox) {
+        let ready = self.unsynced == 0 && self.subscriptions.is_confirmed();
+        match self.state {
+            SessionState::Down | SessionState::Stale => {}
+            SessionState::Connecting | SessionState::Syncing | SessionState::Ready => {
+                let next = if ready { SessionState::Ready } else { SessionState::Syncing };
+                self.set_state(next, outbox);
+            }
+        }
+    }
+
+    fn set_state(&mut self, state: SessionState, outbox: &mut Outbox) {
+        if self.state != state {
+            self.state = state;
+            outbox.state = Some(state);
+        }
+    }
+}
+
+impl Session for MarketSession {
+    #[inline]
+    fn handle(
+        &mut self,
+        now: Now,
+        input: Input<'_>,
+        _signer: &mut Signer,
+        outbox: &mut Outbox,
+    ) -> Result<(), VenueError> {
+        match input {
+            Input::Frame(frame) => self.on_frame(now, frame, outbox),
+            Input::Start => self.on_start(outbox),
+            Input::Connected => {
+                self.on_connected(now, outbox);
+                Ok(())
+            }
+            Input::Response { call, answer } => self.on_response(now, call, &answer, outbox),
+            Input::Timer => {
+                self.on_timer(now, outbox);
+                Ok(())
+            }
+            Input::Disconnected => {
+                self.scan_at = Nanos::MAX;
+                self.rotate_at = Nanos::MAX;
+                self.subscriptions.stop();
+                self.set_state(SessionState::Down, outbox);
+                Ok(())
+            }
+            Input::Submit(_)
+            | Input::Cancel(_)
+            | Input::Replace(_)
+            | Input::Query(_)
+            | Input::Purged { .. } => Err(VenueError::Misuse("a request to a market session")),
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Nanos> {
+        let deadline = self.scan_at.min(self.rotate_at).min(self.subscriptions.next_at());
+        (deadline != Nanos::MAX).then_some(deadline)
+    }
+
+    #[inline]
+    fn book(&self, instrument: InstrumentId) -> Option<&BookTop> {
+        // A book on a connection that is down or silent may be old.
+        match self.state {
+            SessionState::Down | SessionState::Connecting | SessionState::Stale => return None,
+            SessionState::Syncing | SessionState::Ready => {}
+        }
+        let listing = self.symbols.by_id(instrument)?;
+        self.feeds.get(usize::from(listing.place))?.sync.top()
+    }
+}
+
+const UNKNOWN_INSTRUMENT: VenueError = VenueError::Misuse("an instrument that isn't ours");

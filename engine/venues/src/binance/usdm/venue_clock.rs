@@ -1,0 +1,68 @@
+//! When the venue is asked for its time, and what it answered. It must not ask by itself.
+
+use enigma_types::{Nanos, Now};
+
+use super::clock_offset::{ClockEstimate, ClockOffset};
+
+/// The watch over the venue's clock: a few round trips at once, then one in half a minute.
+#[derive(Debug)]
+pub(super) struct VenueClock {
+    offset: ClockOffset,
+    due_at: Nanos,
+    answers: u32,
+}
+
+impl VenueClock {
+    const INTERVAL: Nanos = Nanos::from_secs(30);
+    const FIRST_INTERVAL: Nanos = Nanos::from_millis(500);
+    const RETRY: Nanos = Nanos::from_secs(2);
+    /// The first round trip carries the handshake of its connection: a few more are better.
+    const FIRST_ROUND_TRIPS: u32 = 3;
+
+    pub(super) fn new() -> Self {
+        Self { offset: ClockOffset::default(), due_at: Nanos::MAX, answers: 0 }
+    }
+
+    pub(super) fn start(&mut self, now: Nanos) {
+        self.due_at = now;
+    }
+
+    pub(super) fn stop(&mut self) {
+        self.due_at = Nanos::MAX;
+    }
+
+    pub(super) fn due_at(&self) -> Nanos {
+        self.due_at
+    }
+
+    pub(super) fn is_due(&self, now: Nanos) -> bool {
+        now >= self.due_at
+    }
+
+    pub(super) fn is_measured(&self) -> bool {
+        self.answers > 0
+    }
+
+    /// Nothing is due until the answer is there.
+    pub(super) fn asked(&mut self) {
+        self.due_at = Nanos::MAX;
+    }
+
+    pub(super) fn retry(&mut self, now: Nanos) {
+        self.due_at = now.plus(Self::RETRY);
+    }
+
+    pub(super) fn answered(
+        &mut self,
+        asked: Now,
+        answered: Now,
+        server_time_ms: u64,
+    ) -> Option<ClockEstimate> {
+        self.offset.add(asked, answered, server_time_ms);
+        self.answers += 1;
+        let first = self.answers < Self::FIRST_ROUND_TRIPS;
+        let interval = if first { Self::FIRST_INTERVAL } else { Self::INTERVAL };
+        self.due_at = answered.mono.plus(interval);
+        self.offset.best(answered.mono)
+    }
+}
