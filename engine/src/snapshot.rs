@@ -4,10 +4,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use enigma_trading::orders::OrderStatus;
 use enigma_types::{
     AccountId, Amount, Asset, BalanceReport, ClientOrderId, Fill, InstallationPrefix, InstrumentId,
-    Mode, PositionReport, Price, Quantity, RiskLimits, SessionKind, SessionState, Side,
-    SignedQuantity, StrategyId, StrategySpec, StrategyState, TimeInForce, UnixNanos, VenueId,
+    Mode, PositionReport, Price, Quantity, RiskLimits, SessionChange, SessionKind, SessionState,
+    Side, SignedQuantity, StrategyId, StrategySpec, StrategyState, TimeInForce, UnixNanos, VenueId,
     VenueOrderId,
 };
 
@@ -30,6 +31,8 @@ pub struct ReadModel {
     pub limits_version: u64,
     pub reconciled: BTreeMap<AccountId, bool>,
     pub risk_rejections: BTreeMap<u8, u64>,
+    /// How orders ended, counted since the journal's first record.
+    pub closed_orders: BTreeMap<(StrategyId, AccountId, OrderState), u64>,
     pub prefix: Option<InstallationPrefix>,
     pub run: u32,
     pub events: EventLog,
@@ -166,8 +169,82 @@ pub enum EventKind {
     Alert { text: String },
 }
 
+impl ReadModel {
+    /// Closed orders beyond this are dropped, oldest first.
+    pub const CLOSED_ORDERS: usize = 100_000;
+    pub const FILLS: usize = 100_000;
+    pub const EXTERNAL_ORDERS: usize = 1_024;
+
+    pub(crate) fn apply_session(&mut self, at: UnixNanos, change: &SessionChange) {
+        let key = (change.venue, change.account, change.kind);
+        let fresh = SessionView { state: SessionState::Down, since: at, reconnects: 0 };
+        let view = self.sessions.entry(key).or_insert(fresh);
+        view.reconnects += u64::from(is_connected(view.state) && !is_connected(change.state));
+        view.state = change.state;
+        view.since = at;
+        if change.kind != SessionKind::Market && change.state != SessionState::Ready {
+            self.reconciled.insert(change.account, false);
+        }
+        self.events.push(at, EventKind::Session(change.venue, change.account, change.kind));
+    }
+
+    /// Keeps what an earlier message said of the free balance where this one says nothing.
+    pub(crate) fn apply_balance(&mut self, at: UnixNanos, report: &BalanceReport) {
+        let key = (report.account, report.asset);
+        let held = self.balances.entry(key).or_insert(*report);
+        if report.venue_time < held.venue_time {
+            return;
+        }
+        *held = BalanceReport { available: report.available.or(held.available), ..*report };
+        self.events.push(at, EventKind::Balance(report.account, report.asset));
+    }
+
+    pub(crate) fn apply_venue_position(&mut self, at: UnixNanos, report: &PositionReport) {
+        let view = self.positions.entry((report.account, report.instrument)).or_default();
+        if view.venue.is_some_and(|held| report.venue_time < held.venue_time) {
+            return;
+        }
+        view.venue = Some(*report);
+        self.events.push(at, EventKind::Position(report.account, report.instrument));
+    }
+
+    pub(crate) fn apply_external_order(&mut self, order: ExternalOrderView) {
+        let same = |row: &&mut ExternalOrderView| {
+            row.account == order.account
+                && row.instrument == order.instrument
+                && row.venue_order_id == order.venue_order_id
+        };
+        if let Some(row) = self.external_orders.iter_mut().rev().find(same) {
+            *row = order;
+            return;
+        }
+        if self.external_orders.len() == Self::EXTERNAL_ORDERS {
+            self.external_orders.pop_front();
+        }
+        self.external_orders.push_back(order);
+    }
+
+    pub(crate) fn push_fill(&mut self, at: UnixNanos, fill: FillView) {
+        if self.fills.len() == Self::FILLS {
+            self.fills.pop_front();
+        }
+        self.fills.push_back(fill);
+        self.events.push(at, EventKind::Fill(fill));
+    }
+}
+
 impl EventLog {
     pub const CAPACITY: usize = 8_192;
+
+    /// Adds an event. Sequences begin at 1 and are the same after every replay of a journal.
+    pub(crate) fn push(&mut self, at: UnixNanos, kind: EventKind) {
+        if self.events.len() == Self::CAPACITY {
+            self.events.pop_front();
+        }
+        let sequence = self.next.max(1);
+        self.next = sequence + 1;
+        self.events.push_back(Event { sequence, at, kind });
+    }
 
     /// Events after `after`, at most `most`; the flag says that older ones are gone already.
     pub fn since(&self, after: u64, most: usize) -> (Vec<Event>, bool) {
@@ -175,6 +252,23 @@ impl EventLog {
         let gap = after.saturating_add(1) < first;
         let newer = self.events.iter().filter(|event| event.sequence > after);
         (newer.take(most).cloned().collect(), gap)
+    }
+}
+
+impl From<OrderStatus> for OrderState {
+    fn from(status: OrderStatus) -> Self {
+        match status {
+            OrderStatus::PendingNew => Self::PendingNew,
+            OrderStatus::Open => Self::Open,
+            OrderStatus::PartiallyFilled => Self::PartiallyFilled,
+            OrderStatus::PendingCancel => Self::PendingCancel,
+            OrderStatus::PendingReplace => Self::PendingReplace,
+            OrderStatus::Filled => Self::Filled,
+            OrderStatus::Canceled => Self::Canceled,
+            OrderStatus::Rejected => Self::Rejected,
+            OrderStatus::Expired => Self::Expired,
+            OrderStatus::Unknown => Self::Unknown,
+        }
     }
 }
 
@@ -218,5 +312,12 @@ impl OrderState {
             | Self::Unknown => true,
             Self::Filled | Self::Canceled | Self::Rejected | Self::Expired => false,
         }
+    }
+}
+
+const fn is_connected(state: SessionState) -> bool {
+    match state {
+        SessionState::Down | SessionState::Connecting => false,
+        SessionState::Syncing | SessionState::Ready | SessionState::Stale => true,
     }
 }

@@ -351,6 +351,10 @@ impl RingCursor {
         DATA as u64 + (self.at & (self.ring.capacity - 1))
     }
 
+    pub(crate) fn has_more(&self) -> bool {
+        self.at != self.end || self.ring.written() != self.at
+    }
+
     /// How many published bytes were not read yet.
     pub(crate) fn unread(&self) -> u64 {
         self.ring.written() - self.at
