@@ -616,3 +616,19 @@ async fn a_seed_gives_the_same_keys_and_the_same_opening_book() {
     }
     assert_eq!(seen[0], seen[1]);
 }
+
+#[tokio::test]
+async fn measuring_stamps_ticks_by_update_id_and_order_frames() {
+    let venue = Venue::start(SimulatorConfig { measure: true, ..still() }).await;
+    let (bid, _) = touch(&venue).await;
+    let mut socket = venue.public("/ws/btcusdt@bookTicker").await;
+    let mut orders = logged_on(&venue).await;
+    let place = request("m", "order.place", order("m", "BUY", bid, "0.010", "GTC"));
+    ask(&mut orders, &place).await;
+    let tick = receive(&mut socket).await;
+    let measured = venue.handle.take_measurements();
+    assert!(measured.ticks_sent.iter().any(|(id, _)| tick["u"] == *id));
+    assert_eq!(measured.orders_received.len(), 2, "the logon and the order");
+    let (asked_at, _) = measured.orders_received[1];
+    assert!(measured.ticks_sent.iter().all(|(_, sent_at)| *sent_at >= asked_at));
+}
