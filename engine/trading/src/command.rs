@@ -134,6 +134,10 @@ pub enum Refusal {
     Killed,
     #[error("the journal has no room")]
     JournalFull,
+    #[error("there is no account for {0}")]
+    NoAccount(enigma_types::VenueId),
+    #[error("a description of {bytes} bytes is too long: {most} at the most")]
+    TooLong { bytes: usize, most: usize },
     #[error("limit {0} must be above zero")]
     BadLimit(&'static str),
 }

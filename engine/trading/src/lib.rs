@@ -5,6 +5,8 @@
 //! and this crate never imports a venue.
 
 pub mod command;
+pub mod desk;
+pub mod digest;
 pub mod ids;
 pub mod journal;
 pub mod orders;

@@ -3,6 +3,7 @@
 //! The state of an order changes only in `state.rs`, by what a venue says or by a request of ours.
 //! Nothing here decides what to ask or to send.
 
+pub mod reconcile;
 mod state;
 pub mod store;
 pub mod table;

@@ -166,6 +166,7 @@ impl OrderStore {
             reason,
         };
         if let Some(oldest) = self.closed.get_mut(at).and_then(|place| place.replace(tombstone)) {
+            debug_assert!(oldest.client_order_id != order.client_order_id, "ids are unique");
             self.ids.remove(id_key(oldest.client_order_id));
             let (account, instrument) = (oldest.account, oldest.instrument);
             self.venue_ids.remove(venue_key(account, instrument, oldest.venue_order_id));
@@ -181,6 +182,13 @@ impl OrderStore {
 
     pub fn closed_mut(&mut self, place: usize) -> Option<&mut ClosedOrder> {
         self.closed.get_mut(place).and_then(Option::as_mut)
+    }
+
+    /// Lets go of a closed order whose id has just been given to a live one.
+    pub fn forget_closed(&mut self, place: usize) {
+        if let Some(entry) = self.closed.get_mut(place) {
+            *entry = None;
+        }
     }
 
     pub fn all_closed_mut(&mut self) -> impl Iterator<Item = &mut ClosedOrder> {
