@@ -12,6 +12,7 @@ mod thread;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
+use enigma_trading::desk::DeskSettings;
 use enigma_trading::orders::Order;
 use enigma_trading::orders::trades::TradeLog;
 use enigma_trading::positions::Positions;
@@ -60,6 +61,17 @@ pub struct FoldSettings {
     /// How many trade ids are remembered.
     pub trades: usize,
     pub max_strategies: usize,
+}
+
+impl From<&DeskSettings> for FoldSettings {
+    fn from(desk: &DeskSettings) -> Self {
+        Self {
+            fence: desk.fence,
+            venues: desk.accounts.iter().map(|(_, venue)| *venue).collect(),
+            trades: desk.trades,
+            max_strategies: desk.max_strategies,
+        }
+    }
 }
 
 /// When a record was written, on both clocks.

@@ -70,7 +70,9 @@ impl Projector {
             return;
         }
         let mut order = Order::adopted(id, working, report, self.fence_after);
-        if let Some(known) = self.orders.get(&id) {
+        let known = self.orders.get(&id);
+        let adopted = known.is_none();
+        if let Some(known) = known {
             if !is_proved_dead(known) {
                 return;
             }
@@ -83,7 +85,9 @@ impl Projector {
         self.live.insert(id);
         self.name(id);
         self.show(model, at, id, Some("found at the venue".into()));
-        self.claim_waiting(model, at, id);
+        if adopted {
+            self.claim_waiting(model, at, id);
+        }
     }
 
     /// Moves the account's position by an execution that wasn't counted yet, then its owner's.

@@ -45,7 +45,8 @@ impl Projector {
             let first = !self.positions.is_adopted(account, instrument);
             if report.complete && quiet && first {
                 self.positions.adopt(account, instrument, quantity, time);
-                if quantity != SignedQuantity::ZERO {
+                let shown = model.positions.contains_key(&(account, instrument));
+                if shown || quantity != SignedQuantity::ZERO {
                     self.show_position(model, at, account, instrument);
                 }
             }

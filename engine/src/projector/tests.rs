@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may stop here")]
 
+mod same_as_desk;
+
 use std::sync::{Arc, RwLock};
 
 use enigma_trading::journal::Journal as _;
