@@ -66,6 +66,13 @@ impl Clock {
         Now { mono, wall: self.wall.at(mono), venue_offset_ns }
     }
 
+    /// The present of an instant just passed, without reading a clock.
+    #[inline]
+    #[must_use]
+    pub const fn at(&self, mono: Nanos, venue_offset_ns: i64) -> Now {
+        Now { mono, wall: self.wall.at(mono), venue_offset_ns }
+    }
+
     /// How often the wall clock was found more than 10 ms off where it should have been: set by
     /// a person, stepped by a time service, or the machine slept.
     #[must_use]

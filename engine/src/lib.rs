@@ -8,6 +8,7 @@ pub mod connection;
 pub mod connector;
 pub mod counters;
 pub mod gateway;
+pub mod gateway_thread;
 pub mod journal;
 pub mod latency;
 pub mod pin;

@@ -57,6 +57,15 @@ pub(crate) enum ServerStream {
     Tls(Box<StreamOwned<ServerConnection, TcpStream>>),
 }
 
+impl ServerStream {
+    pub(crate) fn tcp(&self) -> &TcpStream {
+        match self {
+            Self::Plain(stream) => stream,
+            Self::Tls(stream) => &stream.sock,
+        }
+    }
+}
+
 impl Read for ServerStream {
     fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
         match self {

@@ -65,7 +65,7 @@ impl KillGate {
     }
 
     /// The gateway has taken back what waited under this epoch.
-    pub fn acknowledge(&self, epoch: Epoch) {
+    pub(crate) fn acknowledge(&self, epoch: Epoch) {
         self.shared.acknowledged.store(epoch.0, Ordering::Release);
     }
 

@@ -106,7 +106,7 @@ impl GatewayCounters {
     }
 
     #[inline]
-    pub fn note_message(&self, venue: VenueId, wall_ns: u64) {
+    pub(crate) fn note_message(&self, venue: VenueId, wall_ns: u64) {
         if let Some(last) = self.last_message_unix_ns.get(venue as usize) {
             last.store(wall_ns, Ordering::Relaxed);
         }
