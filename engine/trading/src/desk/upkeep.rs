@@ -295,12 +295,10 @@ impl<J: Journal, P: Probe> Desk<J, P> {
             upkeep.asks = 0;
             due = now.mono;
         }
-        if order.cancel_wanted
-            && order.in_flight != Some(InFlight::Cancel)
-            && upkeep.cancel_at == Nanos::MAX
-            && !upkeep.cancel_held
-        {
-            upkeep.cancel_at = now.mono.plus(cancel_back_off(upkeep.cancels));
+        if order.cancel_wanted && order.in_flight != Some(InFlight::Cancel) && !upkeep.cancel_held {
+            if upkeep.cancel_at == Nanos::MAX {
+                upkeep.cancel_at = now.mono.plus(cancel_back_off(upkeep.cancels));
+            }
             due = due.min(upkeep.cancel_at);
         }
         if let Some((_, since)) = waiting_for(&order) {
@@ -375,7 +373,9 @@ impl<J: Journal, P: Probe> Desk<J, P> {
                 if upkeep.asked.take().is_some() {
                     upkeep.ask_at = now.mono;
                 }
-                upkeep.cancel_at = upkeep.cancel_at.min(now.mono.plus(cancel_back_off(1)));
+                if upkeep.cancel_at < Nanos::MAX {
+                    upkeep.cancel_at = now.mono;
+                }
             }
         }
         for column in 0..self.state.instruments.len() {
