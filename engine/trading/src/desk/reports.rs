@@ -85,8 +85,8 @@ impl State {
         match order.apply(report) {
             Ok(change) => {
                 let order = self.settle(slot, before);
-                if unnamed && let Some(order) = order {
-                    self.claim_waiting(&order);
+                if unnamed {
+                    self.claim_waiting(id_of_report(report), report);
                 }
                 order.map_or(News::Nothing, |order| News::Order(slot, order, change))
             }
@@ -126,7 +126,7 @@ impl State {
         match self.take_in(order) {
             Ok(slot) => {
                 self.counters.orders_adopted += 1;
-                self.claim_waiting(&order);
+                self.claim_waiting(Some(id), report);
                 News::Adopted(slot, id)
             }
             Err(_) => {
@@ -201,7 +201,12 @@ impl State {
             }
         };
         let news = match owner {
-            Some(id) => self.apply_owned_fill(id, report, fill),
+            Some(id) => {
+                let news = self.apply_owned_fill(id, report, fill);
+                // The fill may have been the first to name the order as the venue does.
+                self.claim_waiting(Some(id), report);
+                news
+            }
             None => {
                 self.counters.fills_external += 1;
                 if told_by_query {
@@ -285,17 +290,18 @@ impl State {
         self.waiting.push(*report);
     }
 
-    /// Books the fills that waited for this order's id at the venue.
-    fn claim_waiting(&mut self, order: &Order) {
+    /// Books the fills that waited for the id under which the venue knows this order.
+    fn claim_waiting(&mut self, id: Option<ClientOrderId>, named_by: &ExecutionReport) {
+        let Some(id) = id.filter(|_| !self.waiting.is_empty()) else { return };
         while let Some(place) = self.waiting.iter().position(|report| {
-            report.venue_order_id == order.venue_order_id
-                && report.account == order.account
-                && report.instrument == order.instrument
+            report.venue_order_id == named_by.venue_order_id
+                && report.account == named_by.account
+                && report.instrument == named_by.instrument
         }) {
             let report = self.waiting.remove(place);
             if let Outcome::Fill(fill) = &report.outcome {
                 self.counters.fills_external = self.counters.fills_external.saturating_sub(1);
-                self.apply_owned_fill(order.client_order_id, &report, fill);
+                self.apply_owned_fill(id, &report, fill);
                 self.show_risk_position(report.account, report.instrument);
             }
         }
@@ -351,5 +357,12 @@ impl State {
     pub(super) fn trades_on(&self, account: AccountId, instrument: InstrumentId) -> bool {
         let venue = self.venues.get(usize::from(account.0));
         self.instruments.get(instrument).is_some_and(|row| Some(&row.venue) == venue)
+    }
+}
+
+const fn id_of_report(report: &ExecutionReport) -> Option<ClientOrderId> {
+    match report.order {
+        OrderReference::Ours(id) => Some(id),
+        OrderReference::External(_) => None,
     }
 }

@@ -155,7 +155,8 @@ impl Order {
         if report.venue_time >= self.stated_at {
             self.stated_at = report.venue_time;
             self.price = working.price;
-            self.quantity = working.quantity;
+            // A replace below what is filled by then cancels the order; no less was ordered.
+            self.quantity = working.quantity.max(working.filled);
         }
         Ok(match ending {
             Some(reason) => self.close(reason),

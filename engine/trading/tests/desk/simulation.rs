@@ -1,1 +1,761 @@
-//! Placeholder.
+//! Random runs of a desk against a venue behind a bad network: requests and answers are dropped,
+//! delayed, reordered; sessions and the process die; and what must never happen never does.
+//!
+//! `ENIGMA_SEED=n` runs one seed, `ENIGMA_SEEDS=n` that many.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use enigma_trading::command::{DeskCommand, ManualOrder};
+use enigma_trading::desk::{Actions, Desk, DeskSettings};
+use enigma_trading::journal::NoProbe;
+use enigma_trading::orders::{CloseReason, Lifecycle};
+use enigma_trading::record::Record;
+use enigma_types::{
+    BookTop, ClientOrderId, Level, Mode, Nanos, NotSentCause, Now, OrderType, Outcome, Price,
+    Quantity, Query, QueryReport, RejectClass, Report, RequestKind, RiskLimits, SessionChange,
+    SessionKind, SessionState, Side, StrategyId, StrategyKind, StrategyName, TimeInForce,
+    UnixNanos, UnknownCause, VenueRequest,
+};
+use rust_decimal::Decimal;
+
+use crate::bench::{ACCOUNT, BTC, MemoryJournal, START, TestDesk, VENUE, settings, spec, table};
+use crate::toy_venue::{Told, ToyVenue};
+
+/// How long a request may be on its way, and how long matching may take after that.
+const WINDOW: u64 = 5 * SECOND;
+const GRACE: u64 = 10 * SECOND;
+const SECOND: u64 = 1_000_000_000;
+const MILLI: u64 = 1_000_000;
+/// What the limit on the position's value comes to at the middle of 100.0.
+const MOST_HELD: i64 = 60;
+
+/// A small generator: what it draws must be the same for a seed for ever.
+#[derive(Debug)]
+struct Random(u64);
+
+#[derive(Clone, Debug)]
+enum Parcel {
+    ToVenue {
+        request: VenueRequest,
+        sent: u64,
+        asked_at: Nanos,
+    },
+    Match(VenueRequest),
+    /// By the order session of this generation, in answer to a request.
+    Response {
+        generation: u32,
+        reports: Vec<Report>,
+        request: VenueRequest,
+    },
+    Stream {
+        generation: u32,
+        report: Report,
+    },
+    Reconnect(SessionKind),
+}
+
+/// How bad the network is: chances in a thousand, drawn from the seed.
+#[derive(Clone, Copy, Debug, Default)]
+struct Faults {
+    drop_request: u64,
+    drop_answer: u64,
+    unsure_answer: u64,
+    drop_stream: u64,
+    twice_stream: u64,
+    slow: u64,
+    refuse: u64,
+    not_sent: u64,
+    crash_while_sending: u64,
+}
+
+struct World {
+    seed: u64,
+    random: Random,
+    faults: Faults,
+    venue: ToyVenue,
+    desk: TestDesk,
+    log: MemoryJournal,
+    actions: Actions,
+    /// Nanoseconds since the world began; the desk's clock is this plus its process's origin.
+    time: u64,
+    origin: u64,
+    run: u32,
+    parcels: BTreeMap<(u64, u64), Parcel>,
+    posted: u64,
+    last_stream: u64,
+    order_generation: u32,
+    stream_generation: u32,
+    /// Handed to the order session and not answered yet.
+    in_flight: Vec<VenueRequest>,
+    submitted: BTreeSet<ClientOrderId>,
+    /// Rank and filled quantity of each order as last seen.
+    seen: BTreeMap<ClientOrderId, (u8, Quantity)>,
+    killed: bool,
+    strategy: StrategyName,
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            // The only way for a failed run to say how it can be seen again.
+            let seed = self.seed;
+            let mut told = std::io::stderr();
+            let _ = std::io::Write::write_fmt(&mut told, format_args!("ENIGMA_SEED={seed}\n"));
+        }
+    }
+}
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound
+    }
+
+    fn in_thousand(&mut self, chance: u64) -> bool {
+        self.below(1_000) < chance
+    }
+}
+
+impl Faults {
+    fn draw(random: &mut Random) -> Self {
+        // None, some or very many of each.
+        let mut chance = |most: u64| match random.below(4) {
+            0 => 0,
+            1 => most,
+            _ => random.below(most),
+        };
+        Self {
+            drop_request: chance(200),
+            drop_answer: chance(300),
+            unsure_answer: chance(150),
+            drop_stream: chance(100),
+            twice_stream: chance(200),
+            slow: chance(200),
+            refuse: chance(100),
+            not_sent: chance(60),
+            crash_while_sending: chance(10),
+        }
+    }
+}
+
+fn desk_settings() -> DeskSettings {
+    let limits = RiskLimits {
+        max_position_notional: Decimal::new(6, 0),
+        max_book_age_ms: 600_000,
+        ..RiskLimits::default()
+    };
+    let query_timeout = Nanos::from_secs(4);
+    DeskSettings { limits, query_timeout, closed_orders: 2_048, ..settings() }
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let mut random = Random(seed);
+        let faults = Faults::draw(&mut random);
+        let log = MemoryJournal::default();
+        let desk = Desk::new(desk_settings(), table(), log.clone(), NoProbe).unwrap();
+        let spec = spec("quoter-1", StrategyKind::Quoter);
+        let strategy = spec.id;
+        let mut world = Self {
+            seed,
+            random,
+            faults,
+            venue: ToyVenue::default(),
+            desk,
+            log,
+            actions: Actions::new(),
+            time: 0,
+            origin: 5 * SECOND,
+            run: 1,
+            parcels: BTreeMap::new(),
+            posted: 0,
+            last_stream: 0,
+            order_generation: 0,
+            stream_generation: 0,
+            in_flight: Vec::new(),
+            submitted: BTreeSet::new(),
+            seen: BTreeMap::new(),
+            killed: false,
+            strategy,
+        };
+        world.take_over();
+        let json = serde_json::to_string(&spec).unwrap().into();
+        world.command(DeskCommand::Create { spec: Box::new(spec), json });
+        world.command(DeskCommand::Start { strategy, mode: Mode::Simulated });
+        world
+    }
+
+    fn now(&self) -> Now {
+        let wall = UnixNanos(START * SECOND + self.time);
+        Now { mono: Nanos(self.origin + self.time), wall, venue_offset_ns: 0 }
+    }
+
+    /// A process opens the journal and dials its sessions.
+    fn take_over(&mut self) {
+        self.desk.on_clock_offset(VENUE, 0, 1_000_000);
+        let now = self.now();
+        self.desk.open(now, self.run);
+        self.session(SessionKind::Market, SessionState::Ready);
+        self.show_book();
+        for kind in [SessionKind::Order, SessionKind::Account] {
+            let at = self.time + self.random.below(2_000) * MILLI;
+            self.post(at, Parcel::Reconnect(kind));
+        }
+    }
+
+    fn crash(&mut self) {
+        let before = self.desk.digest();
+        let mut desk = Desk::new(desk_settings(), table(), self.log.clone(), NoProbe).unwrap();
+        for (at, bytes) in &self.log.0.borrow().records {
+            desk.replay(*at, &Record::decode(bytes).unwrap()).unwrap();
+        }
+        assert_eq!(desk.digest(), before, "I21: a replay gives the same state");
+        self.desk = desk;
+        self.actions.clear();
+        self.in_flight.clear();
+        self.order_generation += 1;
+        self.stream_generation += 1;
+        self.run += 1;
+        self.origin = self.random.below(1_000) * SECOND;
+        self.time += self.random.below(3_000) * MILLI + SECOND;
+        self.parcels.retain(|_, parcel| !matches!(parcel, Parcel::Reconnect(_)));
+        self.take_over();
+    }
+
+    fn session(&mut self, kind: SessionKind, state: SessionState) {
+        let now = self.now();
+        let change = SessionChange { venue: VENUE, account: ACCOUNT, kind, state, at: now.mono };
+        self.desk.on_session(now, change, &mut self.actions);
+        self.after_event();
+    }
+
+    fn disconnect(&mut self, kind: SessionKind) {
+        match kind {
+            SessionKind::Order => self.order_generation += 1,
+            SessionKind::Account | SessionKind::Market => self.stream_generation += 1,
+        }
+        self.parcels
+            .retain(|_, parcel| !matches!(parcel, Parcel::Reconnect(waiting) if *waiting == kind));
+        if kind == SessionKind::Order {
+            for request in core::mem::take(&mut self.in_flight) {
+                self.give_back(&request, Outcome::Unknown(kind_of(&request), lost()));
+            }
+        }
+        self.session(kind, SessionState::Down);
+        let at = self.time + self.random.below(5_000) * MILLI;
+        self.post(at, Parcel::Reconnect(kind));
+    }
+
+    /// The session itself reports on a request that will get no answer.
+    fn give_back(&mut self, request: &VenueRequest, outcome: Outcome) {
+        let report = match request {
+            VenueRequest::Query(query) => {
+                let asked_at = self.now().mono;
+                Report::Query(QueryReport { query: *query, asked_at, complete: false })
+            }
+            VenueRequest::Submit(_) | VenueRequest::Cancel(_) | VenueRequest::Replace(_) => {
+                self.venue.said(id_of(request), outcome)
+            }
+        };
+        self.deliver(report);
+    }
+
+    fn deliver(&mut self, mut report: Report) {
+        let now = self.now();
+        if let Report::Execution(execution) = &mut report {
+            execution.received_at = now.mono;
+        }
+        self.desk.handle_report(now, &report, &mut self.actions);
+        self.after_event();
+    }
+
+    fn post(&mut self, at: u64, parcel: Parcel) {
+        self.posted += 1;
+        self.parcels.insert((at, self.posted), parcel);
+    }
+
+    fn latency(&mut self) -> u64 {
+        if self.random.in_thousand(self.faults.slow) {
+            self.random.below(8_000) * MILLI
+        } else {
+            self.random.below(50) * MILLI
+        }
+    }
+
+    /// Hands over what the desk wants sent, unless the process dies in the middle of it.
+    fn after_event(&mut self) {
+        while !self.actions.requests.is_empty() {
+            let requests = core::mem::take(&mut self.actions.requests);
+            for request in &requests {
+                if self.random.in_thousand(self.faults.crash_while_sending) {
+                    self.crash();
+                    return;
+                }
+                self.hand_over(request);
+            }
+        }
+        self.check();
+    }
+
+    fn hand_over(&mut self, request: &VenueRequest) {
+        match request {
+            VenueRequest::Submit(order) => {
+                assert!(!self.killed, "I17: an order leaves after the kill");
+                assert!(self.submitted.insert(order.client_order_id), "I1: sent twice");
+            }
+            VenueRequest::Replace(_) => assert!(!self.killed, "I17: a replace after the kill"),
+            VenueRequest::Cancel(_) | VenueRequest::Query(_) => {}
+        }
+        if self.random.in_thousand(self.faults.not_sent) {
+            let outcome = Outcome::NotSent(kind_of(request), NotSentCause::Full);
+            let report = match request {
+                VenueRequest::Query(query) => {
+                    let asked_at = self.now().mono;
+                    Report::Query(QueryReport { query: *query, asked_at, complete: false })
+                }
+                VenueRequest::Submit(_) | VenueRequest::Cancel(_) | VenueRequest::Replace(_) => {
+                    self.venue.said(id_of(request), outcome)
+                }
+            };
+            let (generation, request) = (self.order_generation, *request);
+            let reports = vec![report];
+            self.post(self.time, Parcel::Response { generation, reports, request });
+            return;
+        }
+        self.in_flight.push(*request);
+        if !self.random.in_thousand(self.faults.drop_request) {
+            let (sent, asked_at) = (self.time, self.now().mono);
+            let at = sent + self.latency();
+            self.post(at, Parcel::ToVenue { request: *request, sent, asked_at });
+        }
+    }
+
+    fn arrive(&mut self, parcel: Parcel) {
+        match parcel {
+            Parcel::ToVenue { request, sent, asked_at } => self.reach(request, sent, asked_at),
+            Parcel::Match(request) => self.enter_matching(request),
+            Parcel::Response { generation, reports, request } => {
+                for report in reports {
+                    if generation == self.order_generation {
+                        self.deliver(report);
+                    }
+                }
+                if generation == self.order_generation {
+                    self.in_flight.retain(|waiting| *waiting != request);
+                }
+            }
+            Parcel::Stream { generation, report } => {
+                if generation == self.stream_generation {
+                    self.deliver(report);
+                }
+            }
+            Parcel::Reconnect(kind) => self.session(kind, SessionState::Ready),
+        }
+    }
+
+    /// A request reaches the venue: in its window it goes on to matching, now or a little later.
+    fn reach(&mut self, request: VenueRequest, sent: u64, asked_at: Nanos) {
+        self.venue.tick(self.now().wall);
+        if let VenueRequest::Query(query) = &request {
+            let reports = self.venue.answer(query, asked_at);
+            self.respond(request, reports);
+        } else if self.time > sent + WINDOW {
+            let class = RejectClass::ClockSkew;
+            let told = self.venue.refuse(id_of(&request), kind_of(&request), class);
+            self.tell(request, told);
+        } else if self.random.in_thousand(self.faults.slow) {
+            let at = self.time + self.random.below(GRACE);
+            self.post(at, Parcel::Match(request));
+        } else {
+            self.enter_matching(request);
+        }
+    }
+
+    fn enter_matching(&mut self, request: VenueRequest) {
+        self.venue.tick(self.now().wall);
+        let told = if self.random.in_thousand(self.faults.refuse) {
+            let class = RejectClass::InsufficientMargin;
+            self.venue.refuse(id_of(&request), kind_of(&request), class)
+        } else {
+            match &request {
+                VenueRequest::Submit(order) => {
+                    let available = self.random.below(2 * order.quantity.0 as u64) as i64;
+                    self.venue.submit(order, available)
+                }
+                VenueRequest::Cancel(cancel) => self.venue.cancel(cancel.client_order_id),
+                VenueRequest::Replace(replace) => self.venue.replace(replace),
+                VenueRequest::Query(_) => Told::default(),
+            }
+        };
+        self.tell(request, told);
+        self.check();
+    }
+
+    fn tell(&mut self, request: VenueRequest, told: Told) {
+        self.stream(told.stream);
+        let unsure = self.random.in_thousand(self.faults.unsure_answer);
+        let reports = if unsure {
+            let outcome = Outcome::Unknown(kind_of(&request), UnknownCause::VenueUnsure);
+            vec![self.venue.said(id_of(&request), outcome)]
+        } else {
+            told.response
+        };
+        self.respond(request, reports);
+    }
+
+    fn respond(&mut self, request: VenueRequest, reports: Vec<Report>) {
+        if self.random.in_thousand(self.faults.drop_answer) {
+            return;
+        }
+        let generation = self.order_generation;
+        let at = self.time + self.latency();
+        self.post(at, Parcel::Response { generation, reports, request });
+    }
+
+    /// The stream keeps its order, but may lose a message or repeat one.
+    fn stream(&mut self, reports: Vec<Report>) {
+        for report in reports {
+            let times = match () {
+                () if self.random.in_thousand(self.faults.drop_stream) => 0,
+                () if self.random.in_thousand(self.faults.twice_stream) => 2,
+                () => 1,
+            };
+            for _ in 0..times {
+                self.last_stream = self.last_stream.max(self.time + self.latency());
+                let (generation, at) = (self.stream_generation, self.last_stream);
+                self.post(at, Parcel::Stream { generation, report });
+            }
+        }
+    }
+
+    fn pass(&mut self, duration: u64) {
+        let end = self.time + duration;
+        loop {
+            let parcel = self.parcels.first_key_value().map(|((at, _), _)| *at);
+            let due = self.desk.next_deadline().map(|due| due.0.saturating_sub(self.origin));
+            let next = parcel.into_iter().chain(due).min().map(|next| next.max(self.time));
+            let Some(next) = next.filter(|next| *next <= end) else { break };
+            self.time = next;
+            if due.is_some_and(|due| due <= next) {
+                let now = self.now();
+                self.desk.handle_timer(now, &mut self.actions);
+                self.after_event();
+            } else if let Some((_, parcel)) = self.parcels.pop_first() {
+                self.arrive(parcel);
+            }
+        }
+        self.time = self.time.max(end);
+    }
+
+    fn show_book(&mut self) {
+        let mut level = |price| {
+            let quantity = Quantity(1 + self.random.below(2_000) as i64);
+            [Level { price: Price(price), quantity }]
+        };
+        let (bids, asks) = (level(999), level(1_001));
+        let mut book = BookTop::empty(BTC);
+        book.received_at = self.now().mono;
+        book.set_bids(bids);
+        book.set_asks(asks);
+        let now = self.now();
+        self.desk.on_book(now, &book, &mut self.actions);
+        self.after_event();
+    }
+
+    fn command(&mut self, command: DeskCommand) {
+        let now = self.now();
+        // A refusal is as good an outcome here as any.
+        let _ = self.desk.handle_command(now, command, &mut self.actions);
+        self.after_event();
+    }
+
+    fn some_order(&mut self) -> Option<ClientOrderId> {
+        let ids: Vec<_> = self.desk.orders().iter().map(|order| order.client_order_id).collect();
+        let count = ids.len() as u64;
+        (count > 0).then(|| ids[self.random.below(count) as usize])
+    }
+
+    fn place(&mut self) {
+        let side = if self.random.below(2) == 0 { Side::Buy } else { Side::Sell };
+        let immediate = self.random.below(3) == 0;
+        let offset = self.random.below(5) as i64;
+        let price = match (side, immediate) {
+            (Side::Buy, false) => 999 - offset,
+            (Side::Buy, true) => 1_001,
+            (Side::Sell, false) => 1_001 + offset,
+            (Side::Sell, true) => 999,
+        };
+        let quantity = Quantity(1 + self.random.below(20) as i64);
+        self.command(DeskCommand::Place(ManualOrder {
+            account: ACCOUNT,
+            instrument: BTC,
+            side,
+            order_type: OrderType::Limit,
+            time_in_force: if immediate { TimeInForce::Ioc } else { TimeInForce::Gtc },
+            price: Price(price),
+            quantity,
+            reduce_only: false,
+        }));
+    }
+
+    fn fill_some(&mut self) {
+        let live: Vec<_> = self.venue.live().map(|order| order.terms.client_order_id).collect();
+        if live.is_empty() {
+            return;
+        }
+        let id = live[self.random.below(live.len() as u64) as usize];
+        let quantity = 1 + self.random.below(12) as i64;
+        self.venue.tick(self.now().wall);
+        let reports = self.venue.fill(id, quantity);
+        self.stream(reports);
+        self.check();
+    }
+
+    fn act(&mut self) {
+        let strategy = self.strategy;
+        match self.random.below(1_000) {
+            0..260 => self.fill_some(),
+            260..500 => self.show_book(),
+            500..700 => self.place(),
+            700..780 => {
+                if let Some(client_order_id) = self.some_order() {
+                    self.command(DeskCommand::Cancel { client_order_id });
+                }
+            }
+            780..880 => {
+                if let Some(client_order_id) = self.some_order() {
+                    let price = Price(990 + self.random.below(20) as i64);
+                    let quantity = Quantity(1 + self.random.below(30) as i64);
+                    self.command(DeskCommand::Replace { client_order_id, price, quantity });
+                }
+            }
+            880..890 => self.disconnect(SessionKind::Order),
+            890..900 => self.disconnect(SessionKind::Account),
+            900..905 => self.crash(),
+            905..910 => {
+                self.killed = true;
+                self.command(DeskCommand::Kill { reason: "simulated".into() });
+            }
+            910..950 => {
+                self.killed = false;
+                self.command(DeskCommand::Rearm);
+            }
+            950..955 => self.command(DeskCommand::Pause { strategy }),
+            955..960 => self.command(DeskCommand::Stop { strategy }),
+            960..980 => self.command(DeskCommand::Resume { strategy }),
+            980..995 => self.command(DeskCommand::Start { strategy, mode: Mode::Simulated }),
+            _ => self.command(DeskCommand::Reconcile),
+        }
+        let duration = match self.random.below(20) {
+            0 => self.random.below(10 * SECOND),
+            1..5 => self.random.below(2 * SECOND),
+            _ => self.random.below(200 * MILLI),
+        };
+        self.pass(duration);
+    }
+
+    /// What must hold after every step.
+    fn check(&mut self) {
+        for order in self.venue.live() {
+            let id = order.terms.client_order_id;
+            self.check_remembered(id, "is open at the venue");
+        }
+        for ((at, _), parcel) in &self.parcels {
+            match parcel {
+                Parcel::ToVenue { request: VenueRequest::Submit(order), sent, .. }
+                    if *at <= sent + WINDOW =>
+                {
+                    self.check_remembered(order.client_order_id, "may still reach the venue");
+                }
+                Parcel::Match(VenueRequest::Submit(order)) => {
+                    self.check_remembered(order.client_order_id, "waits for matching");
+                }
+                Parcel::ToVenue { .. }
+                | Parcel::Match(_)
+                | Parcel::Response { .. }
+                | Parcel::Stream { .. }
+                | Parcel::Reconnect(_) => {}
+            }
+        }
+        self.check_limits();
+        self.check_ranks();
+    }
+
+    fn check_remembered(&self, id: ClientOrderId, because: &str) {
+        let known = self.desk.orders().find_live(id).is_some_and(|(_, order)| !order.is_closed());
+        assert!(known, "I2, I5: order {id} {because} and the desk thinks it is dead");
+    }
+
+    /// I15, in the venue's own books, with everything that may still arrive there.
+    fn check_limits(&self) {
+        for side in [Side::Buy, Side::Sell] {
+            let mut most: BTreeMap<ClientOrderId, i64> = self
+                .venue
+                .live()
+                .filter(|order| order.terms.side == side)
+                .map(|order| (order.terms.client_order_id, order.leaves()))
+                .collect();
+            for parcel in self.parcels.values() {
+                let (Parcel::ToVenue { request, .. } | Parcel::Match(request)) = parcel else {
+                    continue;
+                };
+                match request {
+                    VenueRequest::Submit(order) if order.side == side => {
+                        let leaves = most.entry(order.client_order_id).or_default();
+                        *leaves = (*leaves).max(order.quantity.0);
+                    }
+                    VenueRequest::Replace(replace) if replace.side == side => {
+                        if let Some(order) = self.venue.orders.get(&replace.client_order_id) {
+                            let wanted = replace.quantity.0 - order.filled;
+                            if let Some(leaves) = most.get_mut(&replace.client_order_id) {
+                                *leaves = (*leaves).max(wanted);
+                            }
+                        }
+                    }
+                    VenueRequest::Submit(_)
+                    | VenueRequest::Replace(_)
+                    | VenueRequest::Cancel(_)
+                    | VenueRequest::Query(_) => {}
+                }
+            }
+            let sign = Quantity(1).signed(side).0;
+            let worst = self.venue.position * sign + most.values().sum::<i64>();
+            assert!(worst <= MOST_HELD, "I15: {worst} could be held on {side:?}");
+        }
+    }
+
+    fn check_ranks(&mut self) {
+        for order in self.desk.orders().iter() {
+            let rank = match order.lifecycle {
+                Lifecycle::Sent => 0,
+                Lifecycle::Open => 1,
+                Lifecycle::Closed(_) => 2,
+            };
+            let (id, is) = (order.client_order_id, (rank, order.filled));
+            let was = self.seen.insert(id, is).unwrap_or((0, Quantity::ZERO));
+            assert!(was.0 <= is.0 && was.1 <= is.1, "I4: order {id} went from {was:?} to {is:?}");
+        }
+    }
+
+    /// The faults stop, and everything comes to agree.
+    fn settle(&mut self) {
+        self.faults = Faults::default();
+        if self.random.below(2) == 0 {
+            self.disconnect(SessionKind::Order);
+            self.disconnect(SessionKind::Account);
+        }
+        self.pass(240 * SECOND);
+        assert!(self.desk.is_reconciled(ACCOUNT), "I25: reconciled");
+        assert_eq!(self.desk.counters().orders_unknown, 0, "I25: nothing is Unknown");
+        let open: BTreeSet<_> =
+            self.venue.live().map(|order| order.terms.client_order_id).collect();
+        let ours: BTreeSet<_> =
+            self.desk.orders().iter().map(|order| order.client_order_id).collect();
+        let orders: Vec<_> = self.desk.orders().iter().collect();
+        assert_eq!(ours, open, "I2, I3: the same orders are open here and there: {orders:#?}");
+        for order in self.desk.orders().iter() {
+            let theirs = self.venue.orders[&order.client_order_id];
+            assert_eq!(order.filled.0, theirs.filled);
+            assert_eq!((order.price, order.quantity), (theirs.terms.price, theirs.terms.quantity));
+        }
+        self.check_money();
+        self.killed = true;
+        self.command(DeskCommand::Kill { reason: "the end".into() });
+        self.pass(120 * SECOND);
+        assert_eq!(self.venue.live().count(), 0, "I9, I17: every cancel came through");
+        assert!(self.desk.orders().is_empty());
+        self.check_money();
+        self.crash();
+    }
+
+    fn check_money(&self) {
+        let positions = self.desk.positions();
+        assert_eq!(positions.held(ACCOUNT, BTC).0, self.venue.position, "I10: the position");
+        let strategies = self.desk.strategies().map(|slot| slot.id);
+        let traded: i64 =
+            strategies.chain([StrategyId::MANUAL]).map(|id| positions.traded(id, BTC).0).sum();
+        assert_eq!(traded, self.venue.position, "I10: every fill has its owner");
+        let exposure = self.desk.risk().exposure(ACCOUNT, BTC);
+        assert_eq!(exposure.position.0, self.venue.position);
+        let leaves = |side| -> i64 {
+            let orders = self.venue.live().filter(|order| order.terms.side == side);
+            orders.map(|order| order.leaves()).sum()
+        };
+        assert_eq!((exposure.buys.0, exposure.sells.0), (leaves(Side::Buy), leaves(Side::Sell)));
+        assert_eq!(exposure.open_orders as usize, self.venue.live().count());
+        let counters = self.desk.counters();
+        assert_eq!(counters.orders_resurrected, 0, "I5: no proof was wrong");
+        assert_eq!(counters.overfills, 0);
+        assert_eq!(counters.fills_forgotten, 0);
+    }
+}
+
+fn kind_of(request: &VenueRequest) -> RequestKind {
+    match request {
+        VenueRequest::Submit(_) | VenueRequest::Query(_) => RequestKind::Submit,
+        VenueRequest::Cancel(_) => RequestKind::Cancel,
+        VenueRequest::Replace(_) => RequestKind::Replace,
+    }
+}
+
+fn id_of(request: &VenueRequest) -> ClientOrderId {
+    match request {
+        VenueRequest::Submit(request) => request.client_order_id,
+        VenueRequest::Cancel(request) => request.client_order_id,
+        VenueRequest::Replace(request) => request.client_order_id,
+        VenueRequest::Query(Query::Order { client_order_id, .. }) => *client_order_id,
+        VenueRequest::Query(_) => ClientOrderId::new(1).unwrap(),
+    }
+}
+
+const fn lost() -> UnknownCause {
+    UnknownCause::Disconnected
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+#[test]
+fn no_order_is_lost_doubled_or_forgotten_behind_a_bad_network() {
+    let seeds = match number("ENIGMA_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("ENIGMA_SEEDS").unwrap_or(400),
+    };
+    let mut closed = [0; CloseReason::ALL.len()];
+    let (mut unknown, mut sent, mut fills, mut runs) = (0, 0, 0, 0);
+    for seed in seeds {
+        let mut world = World::new(seed);
+        for _ in 0..200 {
+            world.act();
+        }
+        world.settle();
+        let counters = world.desk.counters();
+        for (sum, count) in closed.iter_mut().zip(counters.orders_closed) {
+            *sum += count;
+        }
+        unknown += counters.orders_unknown_total;
+        sent += counters.orders_sent;
+        fills += counters.fills;
+        runs += u64::from(world.run);
+    }
+    // A simulation in which nothing happens proves nothing.
+    assert!(sent > 0 && fills > 0 && unknown > 0 && runs > 0, "{sent} {fills} {unknown} {runs}");
+    let said = CloseReason::ALL.iter().map(|reason| reason.name()).zip(closed);
+    let said: Vec<String> = said.map(|(name, count)| format!("{name} {count}")).collect();
+    let mut told = std::io::stdout();
+    let _ = std::io::Write::write_fmt(
+        &mut told,
+        format_args!(
+            "{sent} orders, {fills} fills, {unknown} times Unknown, {runs} processes; {}\n",
+            said.join(", ")
+        ),
+    );
+}
