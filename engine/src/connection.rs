@@ -37,6 +37,8 @@ pub struct Connection {
     /// The class of the record that the socket took in part or not at all.
     sealed: Option<Sealed>,
     writable: bool,
+    /// TLS records opened since they were last asked for.
+    records_opened: u64,
 }
 
 /// How the bytes on the socket are protected.
@@ -140,6 +142,7 @@ impl Connection {
             drained: false,
             // Bytes may wait already, in the reader or in the session.
             unopened: true,
+            records_opened: 0,
             sealed: None,
             writable: true,
         })
@@ -236,6 +239,12 @@ impl Connection {
         Ok(Progress::Bytes(bytes))
     }
 
+    /// How many TLS records were opened since this was last called.
+    #[inline]
+    pub fn take_records_opened(&mut self) -> u64 {
+        std::mem::take(&mut self.records_opened)
+    }
+
     /// The next message. Pings are answered through `transmit`.
     #[inline]
     pub fn next_message(
@@ -271,6 +280,7 @@ impl Connection {
             }
             match session.open(room)? {
                 Opened::Bytes(bytes) => {
+                    self.records_opened += 1;
                     self.reader.filled(bytes);
                     total += bytes;
                 }

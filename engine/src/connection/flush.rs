@@ -74,6 +74,7 @@ impl Connection {
                 Security::Tls(session) => {
                     let record = frame.get(..RECORD_BYTES_MAX).unwrap_or(frame);
                     session.seal(record)?;
+                    counters.records_sealed.add(1);
                     let bytes = record.len();
                     transmit.advance(bytes, |_| ());
                     self.sealed = Some(Sealed { class, begun: false, first });

@@ -20,6 +20,9 @@ pub struct GatewayCounters {
     pub messages: Counter,
     pub bytes_in: Counter,
     pub bytes_out: Counter,
+    /// TLS records with application data. rustls allocates once for each.
+    pub records_opened: Counter,
+    pub records_sealed: Counter,
     /// Orders and replaces whose first byte was written: the egress audit compares them with
     /// what was approved.
     pub orders_written: Counter,
@@ -76,6 +79,12 @@ impl GatewayCounters {
         if let Some(counter) = self.reconnects.get(cause.place()) {
             counter.add(1);
         }
+    }
+
+    /// Connections replaced, whatever the cause.
+    #[must_use]
+    pub fn reconnects_total(&self) -> u64 {
+        self.reconnects.iter().map(Counter::get).sum()
     }
 
     #[must_use]

@@ -132,6 +132,7 @@ impl<S: Session> Live<S> {
                 return false;
             }
         }
+        core.shared.counters.records_opened.add(connection.take_records_opened());
         let now = core.at(self.plan.venue, connection.received_at());
         core.shared.counters.note_message(self.plan.venue, now.wall.0);
         self.stamps.received = now.mono;

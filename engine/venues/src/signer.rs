@@ -3,7 +3,7 @@
 //! A closed list: a session can ask for nothing that this type has no method for, and each venue's
 //! `auth.rs` composes what is signed. No method returns a secret.
 
-use enigma_signing::{Ed25519Key, HmacSha256Key};
+pub use enigma_signing::{Ed25519Key, HmacSha256Key, KeyError};
 
 /// What an account signs with. Lives on the gateway thread and nowhere else.
 #[derive(Debug)]

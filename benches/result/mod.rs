@@ -1,0 +1,106 @@
+//! What a bench found: one table on the terminal, one JSON file a row, and the README's figures.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use enigma_engine::latency::Quantiles;
+use serde_json::json;
+
+/// One measured span.
+#[derive(Clone, Debug)]
+pub struct Row {
+    pub label: String,
+    pub span: String,
+    pub quantiles: Quantiles,
+}
+
+impl Row {
+    pub fn new(label: &str, span: &str, quantiles: Quantiles) -> Self {
+        Self { label: label.into(), span: span.into(), quantiles }
+    }
+
+    fn file_name(&self) -> String {
+        let name = format!("{} {}", self.label, self.span).to_lowercase();
+        let words: Vec<&str> =
+            name.split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| !w.is_empty()).collect();
+        format!("{}.json", words.join("-"))
+    }
+}
+
+/// Prints the rows, in nanoseconds.
+pub fn print(rows: &[Row]) {
+    println!("{}", table(rows));
+}
+
+/// Writes `target/bench/*.json`.
+pub fn write_files(rows: &[Row]) {
+    let folder = root().join("target/bench");
+    fs::create_dir_all(&folder).unwrap();
+    for row in rows {
+        let text = serde_json::to_string_pretty(&as_json(row)).unwrap();
+        fs::write(folder.join(row.file_name()), text + "\n").unwrap();
+    }
+}
+
+/// Puts the table between the README's marks and the figures beside it, for tests to compare.
+pub fn write_readme(rows: &[Row]) {
+    let figures: Vec<_> = rows.iter().map(as_json).collect();
+    let text = serde_json::to_string_pretty(&figures).unwrap();
+    fs::write(root().join("benches/result/tick_to_order.json"), text + "\n").unwrap();
+    let readme = root().join("README.md");
+    let before = fs::read_to_string(&readme).unwrap();
+    let (head, rest) = before.split_once(BEGIN).expect("the README has its mark");
+    let (_, tail) = rest.split_once(END).expect("the README has its second mark");
+    let table = table(rows);
+    let note = format!("Measured at commit {} on {}.", commit(), host());
+    fs::write(readme, format!("{head}{BEGIN}\n{note}\n\n{table}\n{END}{tail}")).unwrap();
+}
+
+fn table(rows: &[Row]) -> String {
+    let mut text = String::from(
+        "| order | span, in ns | n | p50 | p99 | p99.9 | max |\n| --- | --- | --: | --: | --: | --: | --: |\n",
+    );
+    for row in rows {
+        let Quantiles { count, p50_ns, p99_ns, p99_9_ns, max_ns } = row.quantiles;
+        let _ = writeln!(
+            text,
+            "| {} | {} | {count} | {p50_ns} | {p99_ns} | {p99_9_ns} | {max_ns} |",
+            row.label, row.span
+        );
+    }
+    text
+}
+
+fn as_json(row: &Row) -> serde_json::Value {
+    let Quantiles { count, p50_ns, p99_ns, p99_9_ns, max_ns } = row.quantiles;
+    json!({
+        "name": format!("{}: {}", row.label, row.span),
+        "value": p50_ns, "unit": "ns", "n": count,
+        "p50": p50_ns, "p99": p99_ns, "p99.9": p99_9_ns, "max": max_ns,
+        "layout": "fused, spin", "commit": commit(), "host": host(),
+        "command": "make bench",
+    })
+}
+
+fn commit() -> String {
+    let output = Command::new("git").args(["rev-parse", "--short", "HEAD"]).output();
+    let text = output.map(|output| output.stdout).unwrap_or_default();
+    String::from_utf8_lossy(&text).trim().to_owned()
+}
+
+fn host() -> String {
+    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let model = model.map_or("an unnamed processor", |(_, name)| name);
+    format!("{cores} shared virtual cores of {model}")
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
+}
+
+const BEGIN: &str = "<!-- figures: written by `make bench`, checked by tests/tidy.rs -->";
+const END: &str = "<!-- end of figures -->";
