@@ -3,7 +3,7 @@
 //! The lock is held for one operation at a time and never across an await.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::runtime::Handle;
@@ -34,8 +34,6 @@ pub struct Host {
     pub connections: Connections,
     pub stopping: AtomicBool,
     pub replay_finished: AtomicBool,
-    /// Set once the listeners are bound; JSON, as the first line of `enigma simulator` has it.
-    pub endpoints: OnceLock<String>,
     skew_ms: AtomicI64,
     measurements: Option<Mutex<Measurements>>,
     /// Where what ends a fault is spawned, so that any thread may play one.
@@ -51,7 +49,6 @@ impl Host {
             connections: Connections::default(),
             stopping: AtomicBool::new(false),
             replay_finished: AtomicBool::new(false),
-            endpoints: OnceLock::new(),
             skew_ms: AtomicI64::new(0),
             measurements: measure.then(Mutex::default),
             runtime: Handle::current(),

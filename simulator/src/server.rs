@@ -151,8 +151,7 @@ async fn answer(
     }
 }
 
-/// Pages of the simulator, not of any venue: the omniscient view, fault programming, and where a
-/// daemon in another process fetches the endpoints and the throw-away test accounts.
+/// Pages of the simulator, not of any venue: the omniscient view and fault programming.
 fn own_page(host: &Arc<Host>, method: &Method, path: &str, query: &str, body: &str) -> Reply {
     match (method.as_str(), path) {
         ("GET", "account") => {
@@ -163,10 +162,6 @@ fn own_page(host: &Arc<Host>, method: &Method, path: &str, query: &str, body: &s
                 Some(Err(_)) | None => plain(StatusCode::NOT_FOUND, "no such api_key"),
             }
         }
-        ("GET", "endpoints") => match host.endpoints.get() {
-            Some(text) => json(Ok(StatusCode::OK), text.clone()),
-            None => plain(StatusCode::SERVICE_UNAVAILABLE, "not listening yet"),
-        },
         ("GET", "status") => json(Ok(StatusCode::OK), view::status(host).to_string()),
         ("POST", "faults") => match serde_json::from_str(body) {
             Ok(fault) => {

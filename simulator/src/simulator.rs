@@ -46,8 +46,6 @@ pub enum SimulatorError {
     Recording(#[from] RecordingError),
     #[error("cannot start the market's thread: {0}")]
     Thread(std::io::Error),
-    #[error("the endpoints can't be written as JSON: {0}")]
-    Endpoints(serde_json::Error),
     #[error("the system gives no randomness for a seed: {0}")]
     Seed(getrandom::Error),
 }
@@ -100,9 +98,6 @@ impl Simulator {
             ca: ca.clone(),
             accounts,
         };
-        let text = serde_json::to_string(&endpoints).map_err(SimulatorError::Endpoints)?;
-        // A host is made for one simulator, so that this is the only set.
-        let _ = host.endpoints.set(text);
         let mut tasks = Vec::new();
         for listener in listeners {
             let serving = server::serve(Arc::clone(&host), listener, tls.clone());
