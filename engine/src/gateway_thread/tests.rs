@@ -13,7 +13,7 @@ use super::*;
 use crate::connector::Host;
 use crate::gateway::pace::DialBudget;
 use crate::loopback::{Identity, patiently};
-use toy_venue::{Rig, Toy, Venue, cancel, submit, submit_padded};
+use toy_venue::{Rig, Venue, cancel, submit, submit_padded};
 
 #[test]
 fn a_book_leads_to_an_order_on_the_wire_in_the_same_turn() {

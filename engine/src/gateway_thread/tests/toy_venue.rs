@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use arrayvec::ArrayString;
 use enigma_types::{
-    AccountId, BookTop, CancelRequest, InstrumentId, Level, OrderRequest, Price, Quantity, Query,
+    AccountId, BookTop, CancelRequest, InstrumentId, Level, OrderRequest, Price, Quantity,
     SessionChange, SessionState, Side, TimeInForce, Trade, UnixNanos, UnknownCause, VenueId,
     VenueOrderId,
 };
@@ -22,9 +22,8 @@ use enigma_venues::wire::websocket::{FrameClass, TransmitFull};
 
 use super::super::*;
 use crate::connection::Sent;
-use crate::connector::Host;
 use crate::gateway::pace::DialBudget;
-use crate::loopback::{Identity, Peer, patiently};
+use crate::loopback::{Identity, Peer};
 
 use enigma_types::SessionKind;
 
