@@ -61,6 +61,7 @@ pub(crate) struct RawSimulator {
     pub(crate) replay_file: Option<PathBuf>,
     pub(crate) speed: String,
     pub(crate) transport: Transport,
+    pub(crate) limits_multiplier: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -197,6 +198,7 @@ impl Default for RawSimulator {
             replay_file: None,
             speed: "1".into(),
             transport: Transport::Plain,
+            limits_multiplier: 1,
         }
     }
 }

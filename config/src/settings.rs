@@ -23,8 +23,9 @@ pub struct Settings {
     pub engine: EngineSettings,
     pub limits: RiskLimits,
     pub journal: JournalSettings,
-    /// The embedded simulator; `None` where the venues' hosts are elsewhere.
-    pub simulator: Option<SimulatorSettings>,
+    /// Start the simulator in this process; otherwise the venues' hosts are elsewhere.
+    pub embedded: bool,
+    pub simulator: SimulatorSettings,
     pub venues: Vec<VenueSettings>,
     /// Created at start where the journal doesn't know them; none of them trades by itself.
     pub strategies: Vec<StrategySpec>,
@@ -57,6 +58,8 @@ pub struct SimulatorSettings {
     pub seed: Option<u64>,
     pub market: MarketSource,
     pub transport: Transport,
+    /// Of the venue's documented rate limits.
+    pub limits_multiplier: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,7 +117,8 @@ impl Settings {
             engine: EngineSettings { waiting: raw.engine.waiting, core: raw.engine.core },
             limits: check_limits(&raw.limits)?,
             journal: check_journal(raw)?,
-            simulator: embedded.then_some(simulator),
+            embedded,
+            simulator,
             strategies: check_strategies(raw, &venues)?,
             venues,
         })
@@ -271,7 +275,11 @@ fn check_simulator(raw: &RawSimulator) -> Result<SimulatorSettings, Fault> {
             return Err(refused("simulator.market", "a replay needs `replay_file`"));
         }
     };
-    Ok(SimulatorSettings { seed: raw.seed, market, transport: raw.transport })
+    let limits_multiplier = raw.limits_multiplier;
+    if !(1..=1_000).contains(&limits_multiplier) {
+        return Err(refused("simulator.limits_multiplier", "must lie between 1 and 1000"));
+    }
+    Ok(SimulatorSettings { seed: raw.seed, market, transport: raw.transport, limits_multiplier })
 }
 
 fn check_venues(

@@ -1,0 +1,22 @@
+# What the README names: run, test, bench, and check for a quick look in between.
+
+.PHONY: run test bench check
+
+# Builds the release and starts the daemon on its embedded simulator. Ctrl-C drains.
+run:
+	cargo run --release --locked -- run
+
+# Everything that continuous integration runs.
+test:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo test --workspace --locked
+
+# Runs the benches, prints one table and writes target/bench/*.json.
+bench:
+	cargo bench --workspace --locked --benches
+
+# Formats, lints and types only.
+check:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings

@@ -1,0 +1,166 @@
+//! Errors as the API says them: `application/problem+json` (RFC 9457) with a stable `code`.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use enigma_engine::command::Refusal;
+use enigma_engine::handle::CommandError;
+use serde::Serialize;
+
+/// One problem. `code` is what a program branches on; `detail` is for people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub(crate) struct Problem {
+    /// `about:blank`: the code says it all.
+    r#type: &'static str,
+    title: &'static str,
+    status: u16,
+    code: &'static str,
+    detail: String,
+    /// The risk check that refused, by name; only with code `risk_rejected`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    check: Option<&'static str>,
+    #[serde(skip)]
+    retry_after_seconds: Option<u8>,
+}
+
+impl Problem {
+    pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            r#type: "about:blank",
+            title: status.canonical_reason().unwrap_or("Error"),
+            status: status.as_u16(),
+            code,
+            detail: detail.into(),
+            check: None,
+            retry_after_seconds: None,
+        }
+    }
+
+    pub(crate) fn bad_request(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, detail)
+    }
+
+    pub(crate) fn invalid(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail)
+    }
+
+    pub(crate) fn not_found(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, code, detail)
+    }
+
+    pub(crate) fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, code, detail)
+    }
+
+    pub(crate) fn forbidden(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, code, detail)
+    }
+
+    pub(crate) fn unavailable(code: &'static str, detail: impl Into<String>) -> Self {
+        let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail);
+        Self { retry_after_seconds: Some(1), ..problem }
+    }
+
+    pub(crate) fn too_many(detail: impl Into<String>) -> Self {
+        let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail);
+        Self { retry_after_seconds: Some(60), ..problem }
+    }
+
+    pub(crate) fn not_ready() -> Self {
+        Self::unavailable("not_ready", "the venues' instruments aren't loaded yet")
+    }
+
+    pub(crate) fn unauthenticated() -> Self {
+        let detail = "a session or a bearer token is needed";
+        Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail)
+    }
+
+    pub(crate) fn internal(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
+    }
+}
+
+impl From<CommandError> for Problem {
+    fn from(error: CommandError) -> Self {
+        let detail = error.to_string();
+        match error {
+            CommandError::Refused(refusal) => refusal.into(),
+            CommandError::QueueFull => Self::unavailable("queue_full", detail),
+            CommandError::NotReady => Self::not_ready(),
+            CommandError::TimedOut => Self::new(StatusCode::GATEWAY_TIMEOUT, "timed_out", detail),
+        }
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let detail = refusal.to_string();
+        match refusal {
+            Refusal::NoSuchStrategy(_) => Self::not_found("no_such_strategy", detail),
+            Refusal::NoSuchOrder(_) => Self::not_found("no_such_order", detail),
+            Refusal::StrategyExists(_) => Self::conflict("strategy_exists", detail),
+            Refusal::TooManyStrategies(_) => Self::conflict("too_many_strategies", detail),
+            Refusal::WrongState { .. } => Self::conflict("wrong_state", detail),
+            Refusal::OrdersOpen(_) => Self::conflict("orders_open", detail),
+            Refusal::NoVault => Self::conflict("no_vault", detail),
+            Refusal::OrderClosed(_) => Self::conflict("order_closed", detail),
+            Refusal::RequestInFlight(_) => Self::conflict("request_in_flight", detail),
+            Refusal::Killed => Self::conflict("killed", detail),
+            Refusal::Spec(_) => Self::invalid("invalid_strategy", detail),
+            Refusal::BadLimit(_) => Self::invalid("invalid_limit", detail),
+            Refusal::NoAccount(_) => Self::conflict("no_account", detail),
+            Refusal::TooLong { .. } => Self::invalid("too_long", detail),
+            Refusal::JournalFull => Self::unavailable("journal_full", detail),
+            Refusal::Risk { check, .. } => {
+                Self { check: Some(check), ..Self::invalid("risk_rejected", detail) }
+            }
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let retry_after = self.retry_after_seconds;
+        let mut response = (status, Json(self)).into_response();
+        let headers = response.headers_mut();
+        let kind = HeaderValue::from_static("application/problem+json");
+        headers.insert(header::CONTENT_TYPE, kind);
+        if let Some(seconds) = retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(u16::from(seconds)));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use enigma_types::StrategyName;
+
+    #[track_caller]
+    fn check(error: CommandError, status: u16, code: &str) {
+        let problem = Problem::from(error);
+        assert_eq!((problem.status, problem.code), (status, code));
+    }
+
+    #[test]
+    fn every_refusal_has_its_status_and_code() {
+        let name = StrategyName::new();
+        check(CommandError::Refused(Refusal::NoSuchStrategy(name)), 404, "no_such_strategy");
+        check(CommandError::Refused(Refusal::StrategyExists(name)), 409, "strategy_exists");
+        check(CommandError::Refused(Refusal::OrdersOpen(name)), 409, "orders_open");
+        check(CommandError::Refused(Refusal::NoVault), 409, "no_vault");
+        check(CommandError::Refused(Refusal::Killed), 409, "killed");
+        check(CommandError::Refused(Refusal::JournalFull), 503, "journal_full");
+        check(CommandError::QueueFull, 503, "queue_full");
+        check(CommandError::NotReady, 503, "not_ready");
+        check(CommandError::TimedOut, 504, "timed_out");
+        let risk = Refusal::Risk { check: "price_collar", detail: "too far".into() };
+        let problem = Problem::from(risk);
+        assert_eq!((problem.status, problem.check), (422, Some("price_collar")));
+    }
+}

@@ -1,0 +1,383 @@
+//! Orders of ours: listed, placed and amended by hand, cancelled.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use enigma_engine::command::{CancelScope, DeskCommand, ManualOrder};
+use enigma_engine::snapshot::{OrderState, OrderView, ReadModel};
+use enigma_types::{
+    ClientOrderId, Instrument, OrderType, Price, Quantity, Side, StrategyName, TimeInForce,
+};
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Page;
+use super::fills::page_size;
+use super::receipt::BarrierReceipt;
+use crate::app::App;
+use crate::naming::{Naming, strategy_name};
+use crate::problem::Problem;
+use crate::request::{JsonBody, QueryString, client_order_id, order_in_path};
+use crate::timestamp::rfc3339;
+
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(list, place, cancel_all))
+        .routes(routes!(show, amend, cancel))
+}
+
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(crate) struct Order {
+    client_order_id: String,
+    /// What the venue sees of it: this installation's prefix and the id in hex.
+    client_order_text: Option<String>,
+    /// Absent until the venue has named one.
+    venue_order_id: Option<String>,
+    /// `manual` for an order placed by hand.
+    strategy: String,
+    account: String,
+    instrument: String,
+    side: &'static str,
+    price: String,
+    quantity: String,
+    filled: String,
+    /// What may still trade.
+    leaves_quantity: String,
+    time_in_force: &'static str,
+    reduce_only: bool,
+    /// `pending_new`, `open`, `partially_filled`, `pending_cancel`, `pending_replace`, `filled`,
+    /// `canceled`, `rejected`, `expired` or `unknown`.
+    state: &'static str,
+    reason: String,
+    created_at: String,
+    created_at_ns: u64,
+    updated_at: String,
+    updated_at_ns: u64,
+}
+
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Filter {
+    /// 1 to 1000; 100 where absent.
+    limit: Option<usize>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+    /// Only this strategy's; `manual` for orders placed by hand.
+    strategy: Option<String>,
+    instrument: Option<String>,
+    /// Only orders in this state.
+    state: Option<String>,
+    /// `true`: only orders that may still trade; `false`: only closed ones.
+    open: Option<bool>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Place {
+    /// `binance_usdm:BTCUSDT`
+    instrument: String,
+    /// `buy` or `sell`
+    #[schema(value_type = String)]
+    side: Side,
+    /// `limit` or `market`; limit where absent. A market order is sent as an
+    /// immediate-or-cancel limit at the price collar.
+    #[serde(default = "limit", rename = "type")]
+    #[schema(value_type = Option<String>)]
+    order_type: OrderType,
+    /// `gtc`, `ioc`, `fok` or `post_only`; gtc where absent.
+    #[serde(default = "gtc")]
+    #[schema(value_type = Option<String>)]
+    time_in_force: TimeInForce,
+    /// For a limit order.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    price: Option<Decimal>,
+    #[schema(value_type = String)]
+    quantity: Decimal,
+    #[serde(default)]
+    reduce_only: bool,
+    /// The account's name, where the venue has more than one.
+    #[serde(default)]
+    account: Option<String>,
+}
+
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Amend {
+    #[schema(value_type = String)]
+    price: Decimal,
+    /// The new total, what has been filled included.
+    #[schema(value_type = String)]
+    quantity: Decimal,
+}
+
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Scope {
+    strategy: Option<String>,
+    instrument: Option<String>,
+}
+
+impl Order {
+    /// `None` for an instrument that this run doesn't carry.
+    pub(crate) fn new(view: &OrderView, model: &ReadModel, naming: &Naming) -> Option<Self> {
+        let instrument = naming.instrument(view.instrument)?;
+        let quantity = |value: Quantity| value.to_decimal(instrument.quantity_scale).to_string();
+        let leaves =
+            if view.state.is_live() { view.quantity.less(view.filled) } else { Quantity::ZERO };
+        let text = model.prefix.map(|prefix| view.client_order_id.text(prefix));
+        let venue_order_id = view.venue_order_id.0;
+        Some(Self {
+            client_order_id: view.client_order_id.to_string(),
+            client_order_text: text.map(|text| String::from_utf8_lossy(&text).into_owned()),
+            venue_order_id: (venue_order_id > 0).then(|| venue_order_id.to_string()),
+            strategy: strategy_name(model, view.strategy),
+            account: naming.account(view.account),
+            instrument: instrument.name(),
+            side: view.side.name(),
+            price: view.price.to_decimal(instrument.price_scale).to_string(),
+            quantity: quantity(view.quantity),
+            filled: quantity(view.filled),
+            leaves_quantity: quantity(leaves),
+            time_in_force: view.time_in_force.name(),
+            reduce_only: view.reduce_only,
+            state: view.state.name(),
+            reason: view.reason.clone(),
+            created_at: rfc3339(view.created_at),
+            created_at_ns: view.created_at.0,
+            updated_at: rfc3339(view.updated_at),
+            updated_at_ns: view.updated_at.0,
+        })
+    }
+
+    fn by_id(app: &App, id: ClientOrderId) -> Result<Self, Problem> {
+        let naming = app.naming()?;
+        let model = app.engine.model();
+        let view = model.orders.get(&id);
+        view.and_then(|view| Self::new(view, &model, &naming))
+            .ok_or_else(|| Problem::not_found("no_such_order", format!("there is no order {id}")))
+    }
+}
+
+impl Filter {
+    fn check(&self) -> Result<(), Problem> {
+        let known = |name: &str| OrderState::ALL.iter().any(|state| state.name() == name);
+        match &self.state {
+            Some(state) if !known(state) => {
+                let names = OrderState::ALL.map(OrderState::name).join(", ");
+                Err(Problem::bad_request("bad_query", format!("state is one of {names}")))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn wants(&self, view: &OrderView, model: &ReadModel, naming: &Naming) -> bool {
+        self.open.is_none_or(|open| open == view.state.is_live())
+            && self.state.as_deref().is_none_or(|name| name == view.state.name())
+            && self
+                .strategy
+                .as_deref()
+                .is_none_or(|name| strategy_name(model, view.strategy) == name)
+            && self
+                .instrument
+                .as_deref()
+                .is_none_or(|name| naming.instrument_name(view.instrument) == name)
+    }
+}
+
+impl Place {
+    fn to_order(&self, naming: &Naming) -> Result<ManualOrder, Problem> {
+        let instrument = naming.by_name(&self.instrument).ok_or_else(|| {
+            let detail = format!("there is no instrument {}", self.instrument);
+            Problem::invalid("no_such_instrument", detail)
+        })?;
+        let account = naming
+            .account_at(instrument.venue, self.account.as_deref())
+            .ok_or_else(|| Problem::invalid("no_such_account", "no such account at this venue"))?;
+        let price = match (self.order_type, self.price) {
+            (OrderType::Limit, Some(price)) => price_of(price, instrument)?,
+            (OrderType::Market, None) => Price::ZERO,
+            (OrderType::Limit, None) => {
+                return Err(Problem::invalid("invalid_order", "a limit order needs a price"));
+            }
+            (OrderType::Market, Some(_)) => {
+                return Err(Problem::invalid("invalid_order", "a market order takes no price"));
+            }
+        };
+        Ok(ManualOrder {
+            account,
+            instrument: instrument.id,
+            side: self.side,
+            order_type: self.order_type,
+            time_in_force: self.time_in_force,
+            price,
+            quantity: quantity_of(self.quantity, instrument)?,
+            reduce_only: self.reduce_only,
+        })
+    }
+}
+
+/// Orders, newest first. Closed ones are kept for a long while, not for ever.
+#[utoipa::path(get, path = "/v1/orders", tag = "orders", params(Filter),
+    responses((status = 200, body = Page<Order>), (status = 400, body = Problem)))]
+pub(crate) async fn list(
+    State(app): State<App>,
+    QueryString(filter): QueryString<Filter>,
+) -> Result<Json<Page<Order>>, Problem> {
+    let naming = app.naming()?;
+    filter.check()?;
+    let limit = page_size(filter.limit)?;
+    let before = match filter.cursor.as_deref() {
+        None => None,
+        Some(cursor) => Some(
+            client_order_id(cursor)
+                .ok_or_else(|| Problem::bad_request("bad_query", "cursor is none of ours"))?,
+        ),
+    };
+    let model = app.engine.model();
+    let mut wanted = model
+        .orders
+        .values()
+        .rev()
+        .filter(|view| before.is_none_or(|before| view.client_order_id < before))
+        .filter(|view| filter.wants(view, &model, &naming))
+        .filter_map(|view| Order::new(view, &model, &naming));
+    let items: Vec<Order> = wanted.by_ref().take(limit).collect();
+    let more = wanted.next().is_some();
+    let last = items.last().filter(|_| more);
+    let next_cursor = last.map(|order| order.client_order_id.clone());
+    drop(wanted);
+    Ok(Json(Page { items, next_cursor }))
+}
+
+/// Places an order by hand. It passes the same checks as a strategy's. An `Idempotency-Key` is
+/// honoured until the daemon restarts.
+#[utoipa::path(post, path = "/v1/orders", tag = "orders", request_body = Place,
+    params(("Idempotency-Key" = Option<String>, Header)),
+    responses((status = 201, body = Order), (status = 409, body = Problem),
+              (status = 422, body = Problem), (status = 503, body = Problem)))]
+pub(crate) async fn place(
+    State(app): State<App>,
+    headers: HeaderMap,
+    JsonBody(wish): JsonBody<Place>,
+) -> Response {
+    let table = app.idempotency.clone();
+    let asked = wish.clone();
+    let work = async move { place_order(&app, &asked).await };
+    table.once(&headers, "POST /v1/orders", &wish, work).await
+}
+
+/// Cancels every order of ours, or those of a strategy or instrument. Never anybody else's.
+#[utoipa::path(delete, path = "/v1/orders", tag = "orders", params(Scope),
+    responses((status = 200, body = BarrierReceipt), (status = 404, body = Problem)))]
+pub(crate) async fn cancel_all(
+    State(app): State<App>,
+    QueryString(scope): QueryString<Scope>,
+) -> Result<Json<BarrierReceipt>, Problem> {
+    let scope = match (scope.strategy, scope.instrument) {
+        (None, None) => CancelScope::All,
+        (Some(name), None) => CancelScope::Strategy(StrategyName::from(&name).map_err(|_| {
+            Problem::not_found("no_such_strategy", format!("there is no strategy {name}"))
+        })?),
+        (None, Some(name)) => {
+            let table = app.table()?;
+            let instrument = table.by_name(&name).ok_or_else(|| {
+                Problem::not_found("no_such_instrument", format!("there is no instrument {name}"))
+            })?;
+            CancelScope::Instrument(instrument.id)
+        }
+        (Some(_), Some(_)) => {
+            let detail = "a strategy or an instrument, not both";
+            return Err(Problem::bad_request("bad_query", detail));
+        }
+    };
+    let receipt = app.execute(DeskCommand::CancelAll { scope }).await?;
+    Ok(Json(BarrierReceipt::settled(&app, &receipt).await))
+}
+
+/// One order.
+#[utoipa::path(get, path = "/v1/orders/{client_order_id}", tag = "orders",
+    params(("client_order_id" = String, Path)),
+    responses((status = 200, body = Order), (status = 404, body = Problem)))]
+pub(crate) async fn show(
+    State(app): State<App>,
+    Path(id): Path<String>,
+) -> Result<Json<Order>, Problem> {
+    Ok(Json(Order::by_id(&app, order_in_path(&id)?)?))
+}
+
+/// Changes price or total quantity of an open order. The answer shows the request in flight.
+#[utoipa::path(patch, path = "/v1/orders/{client_order_id}", tag = "orders",
+    params(("client_order_id" = String, Path)), request_body = Amend,
+    responses((status = 202, body = Order), (status = 404, body = Problem),
+              (status = 409, body = Problem), (status = 422, body = Problem)))]
+pub(crate) async fn amend(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    JsonBody(amend): JsonBody<Amend>,
+) -> Result<(StatusCode, Json<Order>), Problem> {
+    let id = order_in_path(&id)?;
+    let table = app.table()?;
+    let known = app.engine.model().orders.get(&id).map(|view| (view.instrument, view.updated_at));
+    let (instrument, updated_at) = known
+        .and_then(|(instrument, updated_at)| table.get(instrument).zip(Some(updated_at)))
+        .ok_or_else(|| Problem::not_found("no_such_order", format!("there is no order {id}")))?;
+    let price = price_of(amend.price, instrument)?;
+    let quantity = quantity_of(amend.quantity, instrument)?;
+    app.execute(DeskCommand::Replace { client_order_id: id, price, quantity }).await?;
+    app.wait_until(|| {
+        app.engine.model().orders.get(&id).is_none_or(|view| view.updated_at != updated_at)
+    })
+    .await;
+    Ok((StatusCode::ACCEPTED, Json(Order::by_id(&app, id)?)))
+}
+
+/// Cancels one order, and waits two seconds for the venue to confirm.
+#[utoipa::path(delete, path = "/v1/orders/{client_order_id}", tag = "orders",
+    params(("client_order_id" = String, Path)),
+    responses((status = 200, body = Order, description = "the venue has closed it"),
+              (status = 202, body = Order, description = "asked, and not confirmed yet"),
+              (status = 404, body = Problem), (status = 409, body = Problem)))]
+pub(crate) async fn cancel(
+    State(app): State<App>,
+    Path(id): Path<String>,
+) -> Result<(StatusCode, Json<Order>), Problem> {
+    let id = order_in_path(&id)?;
+    app.execute(DeskCommand::Cancel { client_order_id: id }).await?;
+    let confirmed = app.settle(&[id]).await.iter().all(|outcome| outcome.confirmed);
+    let status = if confirmed { StatusCode::OK } else { StatusCode::ACCEPTED };
+    Ok((status, Json(Order::by_id(&app, id)?)))
+}
+
+async fn place_order(app: &App, wish: &Place) -> Result<Response, Problem> {
+    let order = wish.to_order(&app.naming()?)?;
+    let receipt = app.execute(DeskCommand::Place(order)).await?;
+    let id = receipt.placed.ok_or_else(|| Problem::internal("the desk named no order"))?;
+    app.wait_until(|| app.engine.model().orders.contains_key(&id)).await;
+    tracing::info!(order = %id, "order placed by hand");
+    let location = [(header::LOCATION, format!("/v1/orders/{id}"))];
+    Ok((StatusCode::CREATED, location, Json(Order::by_id(app, id)?)).into_response())
+}
+
+fn price_of(price: Decimal, instrument: &Instrument) -> Result<Price, Problem> {
+    Price::from_decimal(price, instrument.price_scale)
+        .map_err(|error| Problem::invalid("invalid_order", format!("price: {error}")))
+}
+
+fn quantity_of(quantity: Decimal, instrument: &Instrument) -> Result<Quantity, Problem> {
+    Quantity::from_decimal(quantity, instrument.quantity_scale)
+        .map_err(|error| Problem::invalid("invalid_order", format!("quantity: {error}")))
+}
+
+fn limit() -> OrderType {
+    OrderType::Limit
+}
+
+fn gtc() -> TimeInForce {
+    TimeInForce::Gtc
+}
