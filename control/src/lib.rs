@@ -12,6 +12,7 @@ mod idempotency;
 mod metrics;
 mod naming;
 mod openapi;
+mod order_counts;
 mod problem;
 mod request;
 mod risk_checks;

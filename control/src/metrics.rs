@@ -4,12 +4,15 @@
 mod families;
 mod model;
 
+use std::sync::atomic::Ordering;
+
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use enigma_engine::counters::{Queue, RateLimit};
-use enigma_engine::gateway_thread::ReconnectCause;
+use enigma_engine::gateway_thread::{GatewayCounters, ReconnectCause};
 use enigma_engine::latency::PathStage;
+use enigma_types::VenueId;
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{Encoder, Registry, TextEncoder};
@@ -141,20 +144,10 @@ fn venues(app: &App, families: &mut Families) {
     let metrics = app.engine.metrics();
     let gateway = app.engine.gateway();
     let venues = || app.facts.venues.iter().map(|facts| facts.venue);
-    let each = |value: &dyn Fn(enigma_types::VenueId) -> f64| {
+    let each = |value: &dyn Fn(VenueId) -> f64| {
         venues().map(|venue| (labels(&[("venue", venue.name())]), value(venue))).collect()
     };
     let numbers = |venue| metrics.trading.venue(venue);
-    families.gauges(
-        "orders_unknown",
-        "Orders of which nobody knows whether they were executed.",
-        each(&|venue| gauge(numbers(venue).orders_unknown.get())),
-    );
-    families.gauges(
-        "orders_open",
-        "Orders that may still trade.",
-        each(&|venue| gauge(numbers(venue).orders_open.get())),
-    );
     families.gauges(
         "clock_offset_seconds",
         "The venue's clock minus ours.",
@@ -163,7 +156,7 @@ fn venues(app: &App, families: &mut Families) {
     families.gauges(
         "last_message_timestamp_seconds",
         "When the venue's newest message came; 0 before the first.",
-        each(&|venue| seconds(numbers(venue).last_message_unix_ns.get())),
+        each(&|venue| seconds(last_message_ns(gateway, venue))),
     );
     let budgets = venues().flat_map(|venue| {
         RateLimit::ALL.map(|limit| {
@@ -202,6 +195,12 @@ fn venues(app: &App, families: &mut Families) {
     for (name, help, value) in plain {
         families.counters(name, help, vec![(labels(&[]), count(value))]);
     }
+}
+
+/// Zero before the first message.
+pub(crate) fn last_message_ns(gateway: &GatewayCounters, venue: VenueId) -> i64 {
+    let last = gateway.last_message_unix_ns.get(venue as usize);
+    last.map_or(0, |at| i64::try_from(at.load(Ordering::Relaxed)).unwrap_or(i64::MAX))
 }
 
 fn queues_and_journal(app: &App, families: &mut Families) {

@@ -32,7 +32,7 @@ pub enum CliError {
     Daemon(Box<dyn std::error::Error + Send + Sync>),
     #[error("no daemon: {0}")]
     NoDaemon(String),
-    #[error("refused: {0}")]
+    #[error("{0}")]
     Refused(String),
     #[error("{0}")]
     Failed(String),

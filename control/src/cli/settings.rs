@@ -1,7 +1,7 @@
 //! Settings as the command line reads and shows them, and the log that they ask for.
 
 use std::env;
-use std::io;
+use std::io::{self, IsTerminal};
 
 use enigma_config::{CommandLine, ConfigError, Loaded, LogFormat, Row, Surroundings};
 use serde_json::{Value, json};
@@ -45,7 +45,10 @@ pub(super) fn start_log(format: LogFormat, usual: &str) {
     let filter = EnvFilter::try_from_env("ENIGMA_LOG")
         .or_else(|_| EnvFilter::try_from_env("RUST_LOG"))
         .unwrap_or_else(|_| EnvFilter::new(usual));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal());
     // A second log in one process would be a test's; the first one stays.
     let _ = match format {
         LogFormat::Text => log.with_target(false).try_init(),

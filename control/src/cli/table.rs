@@ -11,7 +11,7 @@ impl Table {
     pub(super) fn new(columns: &[&str]) -> Self {
         let mut table = comfy_table::Table::new();
         table.load_style(NOTHING);
-        let titles = columns.iter().map(|column| column.replace('_', " ").to_uppercase());
+        let titles = columns.iter().map(|column| column.replace(['_', '.'], " ").to_uppercase());
         table.set_header(titles.collect::<Vec<_>>());
         Self(table)
     }
@@ -22,9 +22,7 @@ impl Table {
 
     /// One row for each object of a list, one column for each path such as `result.marked`.
     pub(super) fn of(items: &[Value], columns: &[&str]) -> Self {
-        let titles: Vec<&str> =
-            columns.iter().map(|path| path.rsplit('.').next().unwrap_or(path)).collect();
-        let mut table = Self::new(&titles);
+        let mut table = Self::new(columns);
         for item in items {
             table.row(columns.iter().map(|path| cell(item, path)).collect());
         }

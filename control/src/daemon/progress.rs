@@ -46,7 +46,7 @@ fn line(app: &App) -> String {
     let latency = app.engine.metrics().latency.tick_to_order.snapshot();
     let model = app.engine.model();
     let open = model.orders.values().filter(|order| order.state.is_live()).count();
-    let fills = app.engine.metrics().trading.fills.get();
+    let fills = model.fills.len();
     let mut line = format!("{seconds:>5} s  {phase}");
     if model.kill.engaged {
         line.push_str("  KILLED");

@@ -8,6 +8,7 @@ use enigma_types::{AccountId, Amount, SessionKind, SessionState, StrategyState};
 use super::families::{Families, Labels, count, decimal, gauge, labels};
 use crate::app::App;
 use crate::naming::{Naming, strategy_name};
+use crate::order_counts::OrderCounts;
 
 pub(super) fn collect(app: &App, families: &mut Families) {
     let model = app.engine.model();
@@ -15,6 +16,7 @@ pub(super) fn collect(app: &App, families: &mut Families) {
     strategies(&model, families);
     let Ok(naming) = app.naming() else { return };
     orders(app, &model, families);
+    doubtful_orders(app, &model, &naming, families);
     positions(app, &model, &naming, families);
     profits(app, &model, &naming, families);
 }
@@ -78,6 +80,23 @@ fn orders(app: &App, model: &ReadModel, families: &mut Families) {
         .values()
         .map(|view| (labels(&[("strategy", &view.spec.id)]), count(view.orders_sent)));
     families.counters("orders_sent_total", "Orders that a strategy has sent.", sent.collect());
+}
+
+fn doubtful_orders(app: &App, model: &ReadModel, naming: &Naming, families: &mut Families) {
+    let mut open = Vec::new();
+    let mut unknown = Vec::new();
+    for facts in &app.facts.venues {
+        let counts = OrderCounts::of(model, naming, facts.venue);
+        let labels = || labels(&[("venue", facts.venue.name())]);
+        open.push((labels(), count(counts.open)));
+        unknown.push((labels(), count(counts.unknown)));
+    }
+    families.gauges("orders_open", "Orders that may still trade.", open);
+    families.gauges(
+        "orders_unknown",
+        "Orders of which nobody knows whether they were executed.",
+        unknown,
+    );
 }
 
 fn positions(app: &App, model: &ReadModel, naming: &Naming, families: &mut Families) {

@@ -44,7 +44,8 @@ pub(crate) struct Status {
     kill_switch: KillSwitch,
     strategies: Strategies,
     orders: Orders,
-    fills: u64,
+    /// Kept by the read model: the newest 100,000.
+    fills: usize,
     journal: Option<Journal>,
     latency: Latency,
 }
@@ -161,7 +162,7 @@ pub(crate) async fn show(State(app): State<App>) -> Json<Status> {
         kill_switch: KillSwitch::new(&model),
         strategies: strategies(&model),
         orders: orders(&model),
-        fills: app.engine.metrics().trading.fills.get(),
+        fills: model.fills.len(),
         journal,
         latency: Latency::new(&app),
     })

@@ -11,6 +11,8 @@ use utoipa_axum::routes;
 
 use super::Page;
 use crate::app::App;
+use crate::metrics::last_message_ns;
+use crate::order_counts::OrderCounts;
 use crate::timestamp::rfc3339;
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
@@ -29,9 +31,9 @@ pub(crate) struct Venue {
     last_message: Option<String>,
     last_message_ns: Option<u64>,
     rate_limits: Vec<Budget>,
-    orders_open: i64,
+    orders_open: u64,
     /// Orders of which nobody knows whether they were executed.
-    orders_unknown: i64,
+    orders_unknown: u64,
 }
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -86,11 +88,15 @@ impl Session {
 #[utoipa::path(get, path = "/v1/venues", tag = "venues",
     responses((status = 200, body = Page<Venue>)))]
 pub(crate) async fn list(State(app): State<App>) -> Json<Page<Venue>> {
+    let naming = app.naming().ok();
     let model = app.engine.model();
     let metrics = app.engine.metrics();
     let venue = |facts: &crate::app::VenueFacts| {
         let numbers = metrics.trading.venue(facts.venue);
-        let last = u64::try_from(numbers.last_message_unix_ns.get()).ok().filter(|at| *at > 0);
+        let last = last_message_ns(app.engine.gateway(), facts.venue);
+        let last = u64::try_from(last).ok().filter(|at| *at > 0);
+        let counts = naming.as_ref().map(|naming| OrderCounts::of(&model, naming, facts.venue));
+        let counts = counts.unwrap_or_default();
         Venue {
             venue: facts.venue.name(),
             environment: facts.environment,
@@ -106,8 +112,8 @@ pub(crate) async fn list(State(app): State<App>) -> Json<Page<Venue>> {
                     remaining: numbers.rate_limit(limit).get(),
                 })
                 .into(),
-            orders_open: numbers.orders_open.get(),
-            orders_unknown: numbers.orders_unknown.get(),
+            orders_open: counts.open,
+            orders_unknown: counts.unknown,
         }
     };
     Json(Page::whole(app.facts.venues.iter().map(venue).collect()))
