@@ -1,8 +1,8 @@
 //! Decodes what REST answers about an account: balances, positions, fills, open orders, modes. It
 //! must not allocate: rows are handed out one by one.
 //!
-//! Implements `binance.md` section 6: <https://developers.binance.com/docs/derivatives/
-//! usds-margined-futures/account/rest-api> (read 2026-11-24).
+//! Implements `binance.md` section 6, compiled from the venue's documents on 2026-11-24:
+//! <https://developers.binance.com/docs/derivatives/usds-margined-futures>.
 
 use enigma_types::{
     Amount, Asset, Fill, InstallationPrefix, InstrumentId, Liquidity, Price, Quantity, Side,

@@ -1,8 +1,8 @@
-//! What is signed, and how the signature travels: WebSocket requests and REST queries.
+//! What is signed, and how the signature travels: WebSocket requests and REST queries. It composes
+//! only what it is given; it knows no secret and keeps none.
 //!
-//! Implements `binance.md` section 2: <https://developers.binance.com/docs/derivatives/> (General
-//! Info and WebSocket API General Info, read 2026-11-24). It composes only what it is given; it
-//! knows no secret and keeps none.
+//! Implements `binance.md` section 2, compiled from the venue's documents on 2026-11-24:
+//! <https://developers.binance.com/docs/derivatives/usds-margined-futures>.
 
 use arrayvec::ArrayVec;
 

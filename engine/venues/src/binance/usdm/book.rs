@@ -34,7 +34,7 @@ struct BookSide {
 
 impl Book {
     /// Levels of a side. The level farthest from the touch falls out when there are more.
-    pub(super) const LEVELS: usize = 5_000;
+    pub(super) const LEVELS: usize = 8_192;
 
     pub(super) fn new(instrument: InstrumentId) -> Self {
         Self {
@@ -292,9 +292,9 @@ mod tests {
         // Farther than all: it is the one that falls out.
         assert_eq!(book.apply(2, UnixNanos(1), &[level(999, 1)], &[]).truncated, 1);
         assert_eq!(book.bids.levels.first(), Some(&level(1_000, 1)));
-        assert_eq!(book.apply(3, UnixNanos(1), &[level(9_000, 1)], &[]).truncated, 1);
+        assert_eq!(book.apply(3, UnixNanos(1), &[level(20_000, 1)], &[]).truncated, 1);
         assert_eq!(book.bids.levels.first(), Some(&level(1_001, 1)));
-        assert_eq!(book.bids.best(), Some(&level(9_000, 1)));
+        assert_eq!(book.bids.best(), Some(&level(20_000, 1)));
         assert_eq!(book.depth().0, Book::LEVELS);
         assert!(book.bids.levels.is_sorted_by_key(|level| level.price));
     }

@@ -1,9 +1,9 @@
-//! How one instrument's book comes into step with the venue and how it knows that it still is.
+//! How one instrument's book comes into step with the venue and how it knows that it still is. It
+//! must not ask for the snapshot itself: it says that it wants one. A book out of step is shown to
+//! nobody.
 //!
-//! Implements the futures rule of `binance.md` section 3: <https://developers.binance.com/docs/
-//! derivatives/usds-margined-futures/websocket-market-streams/
-//! How-to-manage-a-local-order-book-correctly> (read 2026-11-24). It must not ask for the snapshot
-//! itself: it says that it wants one. A book out of step is shown to nobody.
+//! Implements `binance.md` section 3, the futures rule, compiled from the venue's documents on
+//! 2026-11-24: <https://developers.binance.com/docs/derivatives/usds-margined-futures>.
 
 use enigma_types::{BookTicker, BookTop, InstrumentId, Level, Nanos};
 

@@ -1,9 +1,10 @@
-//! The venue's request limits, counted before it counts them. It must not wait: what doesn't fit
-//! is refused, and cancels keep a part of the weight that queries can't take.
+//! The venue's request limits, counted before it counts them. It must not wait: what doesn't fit is
+//! refused, and cancels keep a part of the weight that queries can't take.
 //!
-//! From `binance.md` section 8 (read 2026-11-24): 300 orders in 10 s, 1200 in a minute, a weight of
-//! 2400 in a minute for the address; placing and changing costs an order and no weight, a cancel a
-//! weight of 1 and no order.
+//! Implements `binance.md` section 8, compiled from the venue's documents on 2026-11-24:
+//! <https://developers.binance.com/docs/derivatives/usds-margined-futures>. 300 orders in 10 s,
+//! 1200 in a minute, a weight of 2400 in a minute for the address; placing and changing costs an
+//! order and no weight, a cancel a weight of 1 and no order.
 
 use crate::limits::{TokenWindow, Wait, WindowKind};
 

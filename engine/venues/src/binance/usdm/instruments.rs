@@ -1,8 +1,8 @@
-//! Instruments and their trading rules from the venue's exchange information.
+//! Instruments and their trading rules from the venue's exchange information. It must not take the
+//! venue's "precisions" for tick and step, and must not invent a rule that isn't told.
 //!
-//! Implements `binance.md` section 5: <https://developers.binance.com/docs/derivatives/
-//! usds-margined-futures/market-data/rest-api/Exchange-Information> (read 2026-11-24). It must not
-//! take the venue's "precisions" for tick and step, and must not invent a rule that isn't told.
+//! Implements `binance.md` section 5, compiled from the venue's documents on 2026-11-24:
+//! <https://developers.binance.com/docs/derivatives/usds-margined-futures>.
 
 use enigma_types::{
     Amount, Asset, Instrument, InstrumentError, InstrumentId, Price, Quantity, Scale, Symbol,

@@ -1,9 +1,9 @@
 //! The public market session: one connection with the best prices, depth and trades of every
-//! instrument, and a book for each that is shown only while it is in step.
+//! instrument, and a book for each that is shown only while it is in step. It must not sign
+//! anything, and it must not take a ping for a sign of life: only data counts.
 //!
-//! Implements `binance.md` section 3 (futures parts) and section 8: <https://developers.binance.com/
-//! docs/derivatives/usds-margined-futures/websocket-market-streams> (read 2026-11-24). It must not
-//! sign anything, and it must not take a ping for a sign of life: only data counts.
+//! Implements `binance.md` section 3 (futures parts) and 8, compiled from the venue's documents on
+//! 2026-11-24: <https://developers.binance.com/docs/derivatives/usds-margined-futures>.
 
 use core::fmt::Write as _;
 
@@ -239,8 +239,12 @@ impl MarketSession {
             DepthOutcome::Changed(applied) => {
                 outbox.books.insert(instrument);
                 if applied.truncated > 0 {
+                    // Levels far from the touch gather without end on a long connection: that is
+                    // worth telling once.
+                    if self.counters.truncated_levels == 0 {
+                        self.alert_of(now, instrument, AlertKind::BookTruncated, outbox);
+                    }
                     self.counters.truncated_levels += u64::from(applied.truncated);
-                    self.alert_of(now, instrument, AlertKind::BookTruncated, outbox);
                 }
             }
             DepthOutcome::Gap => {
@@ -271,7 +275,7 @@ impl MarketSession {
     }
 
     fn on_timer(&mut self, now: Now, outbox: &mut Outbox) {
-        if self.subscriptions.is_overdue(now.mono) {
+        if self.subscriptions.take_overdue(now.mono) {
             self.alerts.raise(now.mono, outbox, AlertKind::VenueError, "no answer to SUBSCRIBE");
             outbox.reconnect = Some(ReconnectReason::Refused);
         }
@@ -461,3 +465,6 @@ impl Session for MarketSession {
 }
 
 const UNKNOWN_INSTRUMENT: VenueError = VenueError::Misuse("an instrument that isn't ours");
+
+#[cfg(test)]
+mod tests;

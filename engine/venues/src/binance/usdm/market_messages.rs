@@ -1,14 +1,16 @@
 //! Decodes what the public streams send: first by hand in the order of keys that the venue writes,
 //! then, for whatever comes in another order, field by field. It must not judge sequences.
 //!
-//! Implements `binance.md` section 3: <https://developers.binance.com/docs/derivatives/
-//! usds-margined-futures/websocket-market-streams> (read 2026-11-24) and the recorded order of keys.
+//! Implements `binance.md` section 3, compiled from the venue's documents on 2026-11-24:
+//! <https://developers.binance.com/docs/derivatives/usds-margined-futures>. The order of keys is
+//! the recorded one.
 
 use enigma_types::{BookTicker, Level, Price, Quantity, Sequence, Side, Trade, UnixNanos};
 
 use super::fields::{ReadError, fields, need, unsigned_decimal};
+use super::order_answers::millis;
 use super::symbols::{Listing, SymbolTable};
-use crate::wire::json::{DecodeErrorKind, RawValue, Scanner};
+use crate::wire::json::{RawValue, Scanner};
 
 /// A message and how it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -412,13 +414,4 @@ fn push_level(levels: &mut Vec<Level>, price: i64, quantity: i64) -> Result<(), 
     }
     levels.push(Level { price: Price(price), quantity: Quantity(quantity) });
     Ok(())
-}
-
-fn millis(value: RawValue<'_>) -> Result<UnixNanos, ReadError> {
-    let millis = value.as_u64()?;
-    if millis > u64::MAX / 1_000_000 {
-        let kind = DecodeErrorKind::Overflow;
-        return Err(crate::wire::json::DecodeError { kind, at: value.position() }.into());
-    }
-    Ok(UnixNanos::from_millis(millis))
 }

@@ -1,8 +1,8 @@
-//! Decodes what the order-entry connection answers, and the order objects that REST shares with
-//! it. It must not judge an error's meaning (`reject_codes.rs` does).
+//! Decodes what the order-entry connection answers, and the order objects that REST shares with it.
+//! It must not judge an error's meaning (`reject_codes.rs` does).
 //!
-//! Implements `binance.md` sections 4.1 and 4.4: <https://developers.binance.com/docs/derivatives/
-//! usds-margined-futures/trade/websocket-api> (read 2026-11-24).
+//! Implements `binance.md` section 4.1 and 4.4, compiled from the venue's documents on 2026-11-24:
+//! <https://developers.binance.com/docs/derivatives/usds-margined-futures>.
 
 use arrayvec::ArrayString;
 use enigma_types::{
@@ -204,8 +204,9 @@ mod tests {
     use crate::binance::usdm::tests::{prefix, symbols};
 
     const PLACED: &str = r#"{"id":77,"status":200,"result":{"orderId":325078477,"symbol":"BTCUSDT",
-        "status":"NEW","clientOrderId":"iCXL1BywlBaf2sesNUrVl3","price":"43187.00","avgPrice":"0.00",
-        "origQty":"0.100","executedQty":"0.020","timeInForce":"GTX","type":"LIMIT",
+        "status":"NEW","clientOrderId":"iCXL1BywlBaf2sesNUrVl3","price":"43187.00",
+        "avgPrice":"0.00","origQty":"0.100","executedQty":"0.020","timeInForce":"GTX",
+        "type":"LIMIT",
         "reduceOnly":true,"side":"BUY","positionSide":"BOTH","updateTime":1702555534435},
         "rateLimits":[{"rateLimitType":"ORDERS","interval":"SECOND","intervalNum":10,"limit":300,
         "count":7},{"rateLimitType":"ORDERS","interval":"DAY","intervalNum":1,"limit":9,"count":1},

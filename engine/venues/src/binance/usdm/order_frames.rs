@@ -1,7 +1,8 @@
 //! Encodes the requests of the order-entry connection, parameters in the order they are signed in.
 //! It must not decide whether a request may be sent, and must not allocate.
 //!
-//! Implements `binance.md` section 4.4 (read 2026-11-24).
+//! Implements `binance.md` section 4.4, compiled from the venue's documents on 2026-11-24:
+//! <https://developers.binance.com/docs/derivatives/usds-margined-futures>.
 
 use enigma_types::{
     CancelRequest, ClientOrderId, InstallationPrefix, Now, OrderRequest, ReplaceRequest, Side,

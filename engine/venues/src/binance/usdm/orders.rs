@@ -1,37 +1,30 @@
 //! The order session: one connection that places, cancels and changes orders and asks about them,
-//! and beside it the account's REST queries and the watch over the venue's clock.
+//! and beside it the account's REST queries and the watch over the venue's clock. It must not send
+//! anything twice, and must not call a request refused unless the venue surely refused it.
 //!
-//! Implements `binance.md` sections 2, 4.4, 6 and 10: <https://developers.binance.com/docs/
-//! derivatives/usds-margined-futures/websocket-api-general-info> (read 2026-11-24). It must not
-//! send anything twice, and must not call a request refused unless the venue surely refused it.
+//! Implements `binance.md` section 2, 4.4, 6 and 10, compiled from the venue's documents on
+//! 2026-11-24: <https://developers.binance.com/docs/derivatives/usds-margined-futures>.
 
 use arrayvec::ArrayVec;
 use enigma_types::{
-    AccountId, CancelRequest, ClientOrderId, InstallationPrefix, InstrumentId, Nanos, NotSentCause,
-    Now, OrderRequest, Outcome, Query, ReplaceRequest, Report, RequestKind, SessionState,
-    UnknownCause, VenueId,
+    AccountId, InstallationPrefix, Nanos, Now, Outcome, Query, Report, SessionState, UnknownCause,
+    VenueId,
 };
 
 use super::alerts::AlertGate;
-use super::auth::ComposeError;
 use super::budget::RequestBudget;
 use super::in_flight::{Asked, InFlight, InFlightTable};
-use super::order_frames::{FrameHead, OrderFrames, write_logon, write_pulse};
-use super::queries::QueryStep;
-use super::symbols::{Listing, SymbolTable};
+use super::order_frames::{OrderFrames, write_logon, write_pulse};
+use super::symbols::SymbolTable;
 use super::venue_clock::VenueClock;
 use super::{ROTATION_REMINDER, rotation_at};
-use crate::limits::Wait;
 use crate::registry::SessionPlan;
-use crate::session::{
-    AlertKind, CallId, Dial, HostRole, Input, OrderKey, Outbox, ReconnectReason, Session,
-    VenueError,
-};
+use crate::session::{CallId, Dial, HostRole, Input, Outbox, ReconnectReason, Session, VenueError};
 use crate::signer::{BinanceSecret, BinanceSigner, Signer};
-use crate::wire::websocket::{FrameClass, Payload};
 
 mod answers;
 mod calls;
+mod requests;
 
 /// What an order session has seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -168,202 +161,6 @@ impl OrderSession {
         }
         self.update_state(outbox);
         Ok(())
-    }
-
-    #[inline]
-    fn on_submit(
-        &mut self,
-        now: Now,
-        order: &OrderRequest,
-        signer: &Signer,
-        outbox: &mut Outbox,
-    ) -> Result<(), VenueError> {
-        let key = key_of(order.account, order.instrument, order.client_order_id);
-        let class = FrameClass::Order { client_order_id: order.client_order_id };
-        let kind = RequestKind::Submit;
-        if self.state != SessionState::Ready {
-            outbox.not_sent(kind, &key, NotSentCause::SessionDown, now);
-            return Ok(());
-        }
-        let frames = self.frames;
-        self.send_request(now, kind, key, class, signer, outbox, |payload, head| {
-            frames.place(payload, head, order)
-        })
-    }
-
-    /// A cancel takes risk away: it goes as soon as the connection carries requests at all.
-    #[inline]
-    fn on_cancel(
-        &mut self,
-        now: Now,
-        cancel: &CancelRequest,
-        signer: &Signer,
-        outbox: &mut Outbox,
-    ) -> Result<(), VenueError> {
-        let key = key_of(cancel.account, cancel.instrument, cancel.client_order_id);
-        let class = FrameClass::Cancel { client_order_id: cancel.client_order_id };
-        let kind = RequestKind::Cancel;
-        if self.link != Link::Open {
-            outbox.not_sent(kind, &key, NotSentCause::SessionDown, now);
-            return Ok(());
-        }
-        let frames = self.frames;
-        self.send_request(now, kind, key, class, signer, outbox, |payload, head| {
-            frames.cancel(payload, head, cancel)
-        })
-    }
-
-    fn on_replace(
-        &mut self,
-        now: Now,
-        replace: &ReplaceRequest,
-        signer: &Signer,
-        outbox: &mut Outbox,
-    ) -> Result<(), VenueError> {
-        let key = key_of(replace.account, replace.instrument, replace.client_order_id);
-        let class = FrameClass::Order { client_order_id: replace.client_order_id };
-        let kind = RequestKind::Replace;
-        if self.state != SessionState::Ready {
-            outbox.not_sent(kind, &key, NotSentCause::SessionDown, now);
-            return Ok(());
-        }
-        let frames = self.frames;
-        self.send_request(now, kind, key, class, signer, outbox, |payload, head| {
-            frames.modify(payload, head, replace)
-        })
-    }
-
-    /// Puts a request into the buffer and the table, or reports why it didn't leave.
-    #[inline]
-    #[expect(clippy::too_many_arguments, reason = "one caller for each kind of request")]
-    fn send_request(
-        &mut self,
-        now: Now,
-        kind: RequestKind,
-        key: OrderKey,
-        class: FrameClass,
-        signer: &Signer,
-        outbox: &mut Outbox,
-        write: impl FnOnce(&mut Payload<'_>, &FrameHead<'_>) -> Result<(), ComposeError>,
-    ) -> Result<(), VenueError> {
-        let signer = request_signer(signer)?;
-        let Some(&listing) = self.symbols.by_id(key.instrument) else {
-            outbox.not_sent(kind, &key, NotSentCause::Encoding, now);
-            return Err(VenueError::Misuse("an instrument that isn't ours"));
-        };
-        let Some(id) = self.in_flight.reserve() else {
-            outbox.not_sent(kind, &key, NotSentCause::Full, now);
-            return Ok(());
-        };
-        if self.take_budget(now, kind).is_err() {
-            self.counters.held_back += 1;
-            self.alerts.raise(now.mono, outbox, AlertKind::RateLimited, "held back by our count");
-            outbox.not_sent(kind, &key, NotSentCause::RateLimit, now);
-            return Ok(());
-        }
-        let head = FrameHead { id, now, symbols: &self.symbols, listing: &listing, signer };
-        match outbox.transmit.text(class, |payload| write(payload, &head)) {
-            Ok(()) => self.keep(id, Asked::Request { kind, key }, now),
-            Err(ComposeError::Full(_)) => outbox.not_sent(kind, &key, NotSentCause::Full, now),
-            Err(ComposeError::TooLong | ComposeError::NeedsEscape) => {
-                outbox.not_sent(kind, &key, NotSentCause::Encoding, now);
-            }
-        }
-        Ok(())
-    }
-
-    fn take_budget(&mut self, now: Now, kind: RequestKind) -> Result<(), Wait> {
-        let venue_ms = now.venue_time().as_millis();
-        match kind {
-            RequestKind::Submit | RequestKind::Replace => self.budget.take_order(venue_ms),
-            RequestKind::Cancel => self.budget.take_cancel(venue_ms),
-        }
-    }
-
-    #[inline]
-    fn keep(&mut self, id: u64, asked: Asked, now: Now) {
-        self.counters.requests += 1;
-        self.in_flight.insert(id, asked, now.mono);
-        self.expire_at = self.expire_at.min(now.mono.plus(self.request_timeout));
-    }
-
-    /// Sends a request that trades nothing; `false` when there was no room for it.
-    fn send_own(
-        &mut self,
-        now: Now,
-        asked: Asked,
-        outbox: &mut Outbox,
-        write: impl FnOnce(&mut Payload<'_>, u64) -> Result<(), ComposeError>,
-    ) -> bool {
-        let Some(id) = self.in_flight.reserve() else { return false };
-        let sent = outbox.transmit.text(FrameClass::Session, |payload| write(payload, id));
-        if sent.is_ok() {
-            self.keep(id, asked, now);
-        }
-        sent.is_ok()
-    }
-
-    fn on_query(
-        &mut self,
-        now: Now,
-        query: &Query,
-        signer: &Signer,
-        outbox: &mut Outbox,
-    ) -> Result<(), VenueError> {
-        let signer = binance(signer)?;
-        if let Some(step) = QueryStep::first(*query, now) {
-            self.ask_query(now, step, signer, outbox);
-            return Ok(());
-        }
-        let Query::Order { account, instrument, client_order_id } = *query else {
-            return Err(VenueError::Misuse("a query that goes nowhere"));
-        };
-        let key = key_of(account, instrument, client_order_id);
-        let listing: Option<Listing> = self.symbols.by_id(instrument).copied();
-        let venue_ms = now.venue_time().as_millis();
-        let sent = match listing {
-            Some(listing) if self.link == Link::Open => {
-                let allowed = self.budget.take_query(venue_ms, 1).is_ok();
-                allowed && self.send_status(now, *query, key, &listing, signer, outbox)
-            }
-            Some(_) | None => false,
-        };
-        if !sent {
-            outbox.report(query_end(*query, now.mono, false));
-        }
-        Ok(())
-    }
-
-    fn send_status(
-        &mut self,
-        now: Now,
-        query: Query,
-        key: OrderKey,
-        listing: &Listing,
-        signer: &BinanceSigner,
-        outbox: &mut Outbox,
-    ) -> bool {
-        let signer = per_request(signer);
-        let Some(id) = self.in_flight.reserve() else { return false };
-        let head = FrameHead { id, now, symbols: &self.symbols, listing, signer };
-        let frames = self.frames;
-        let sent = outbox.transmit.text(FrameClass::Session, |payload| {
-            frames.status(payload, &head, key.client_order_id)
-        });
-        if sent.is_ok() {
-            self.keep(id, Asked::Status { query, key }, now);
-        }
-        sent.is_ok()
-    }
-
-    /// The barrier took a request back: no byte of it left.
-    fn on_purged(&mut self, now: Now, order: ClientOrderId, outbox: &mut Outbox) {
-        match self.in_flight.take_purged(order).map(|entry| entry.asked) {
-            Some(Asked::Request { kind, key }) => {
-                outbox.not_sent(kind, &key, NotSentCause::Barrier, now);
-            }
-            Some(Asked::Status { .. } | Asked::Logon | Asked::Pulse) | None => {}
-        }
     }
 
     fn on_timer(
@@ -541,14 +338,6 @@ fn query_end(query: Query, asked_at: Nanos, complete: bool) -> Report {
     Report::Query(enigma_types::QueryReport { query, asked_at, complete })
 }
 
-const fn key_of(
-    account: AccountId,
-    instrument: InstrumentId,
-    client_order_id: ClientOrderId,
-) -> OrderKey {
-    OrderKey { account, instrument, client_order_id }
-}
-
 fn binance(signer: &Signer) -> Result<&BinanceSigner, VenueError> {
     match signer {
         Signer::Binance(signer) => Ok(signer),
@@ -556,16 +345,5 @@ fn binance(signer: &Signer) -> Result<&BinanceSigner, VenueError> {
     }
 }
 
-/// Who signs a request: the key that signs each, or nobody on a session that has logged on.
-#[inline]
-fn request_signer(signer: &Signer) -> Result<Option<&BinanceSigner>, VenueError> {
-    binance(signer).map(per_request)
-}
-
-#[inline]
-fn per_request(signer: &BinanceSigner) -> Option<&BinanceSigner> {
-    match signer.secret {
-        BinanceSecret::Hmac(_) => Some(signer),
-        BinanceSecret::Ed25519(_) => None,
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,8 @@
 //! The account's queries over REST: what each is called, what it costs, and what its answer means
 //! in reports. It must not send: it composes targets and reads bodies.
 //!
-//! Implements `binance.md` section 6 (read 2026-11-24).
+//! Implements `binance.md` section 6, compiled from the venue's documents on 2026-11-24:
+//! <https://developers.binance.com/docs/derivatives/usds-margined-futures>.
 
 use enigma_types::{
     AccountId, BalanceReport, ExecutionReport, InstallationPrefix, Nanos, Now, OrderReference,

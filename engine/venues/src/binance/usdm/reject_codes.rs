@@ -1,8 +1,8 @@
 //! What the venue's error codes mean. Only a listed code is a definite refusal: everything else
 //! leaves the request's fate open, and the order must be asked about.
 //!
-//! From `binance.md` section 10 and <https://developers.binance.com/docs/derivatives/
-//! usds-margined-futures/error-code> (read 2026-11-24).
+//! Implements `binance.md` section 10, compiled from the venue's documents on 2026-11-24:
+//! <https://developers.binance.com/docs/derivatives/usds-margined-futures>.
 
 use enigma_types::{RejectClass, RequestKind, UnknownCause};
 

@@ -24,6 +24,7 @@ pub(super) struct Subscriptions {
     next_at: Nanos,
     unanswered: ArrayVec<(u64, Nanos), { Self::UNANSWERED }>,
     stopped: bool,
+    lost: bool,
 }
 
 impl Subscriptions {
@@ -46,6 +47,7 @@ impl Subscriptions {
             next_at: Nanos::ZERO,
             unanswered: ArrayVec::new(),
             stopped: false,
+            lost: false,
         }
     }
 
@@ -65,20 +67,24 @@ impl Subscriptions {
 
     /// Every stream was asked for and every request answered.
     pub(super) fn is_confirmed(&self) -> bool {
-        self.asked == self.total && self.unanswered.is_empty()
+        self.asked == self.total && self.unanswered.is_empty() && !self.lost
     }
 
     pub(super) fn acknowledge(&mut self, id: Option<u64>) {
         self.unanswered.retain(|(asked, _)| Some(*asked) != id);
     }
 
-    pub(super) fn is_overdue(&self, now: Nanos) -> bool {
-        self.unanswered.iter().any(|(_, deadline)| *deadline <= now)
+    /// Tells once that a request was never answered.
+    pub(super) fn take_overdue(&mut self, now: Nanos) -> bool {
+        let waiting = self.unanswered.len();
+        self.unanswered.retain(|(_, deadline)| *deadline > now);
+        // What is lost stays unconfirmed: the connection is replaced.
+        self.lost |= self.unanswered.len() < waiting;
+        self.unanswered.len() < waiting
     }
 
     pub(super) fn next_at(&self) -> Nanos {
-        let sends =
-            if self.asked < self.total && !self.stopped { self.next_at } else { Nanos::MAX };
+        let sends = if self.is_idle() { Nanos::MAX } else { self.next_at };
         self.unanswered.iter().fold(sends, |at, (_, deadline)| at.min(*deadline))
     }
 
@@ -90,8 +96,7 @@ impl Subscriptions {
     /// Sends the next SUBSCRIBE, if one is left and its time has come. What finds no room in the
     /// buffer is tried again.
     pub(super) fn send_due(&mut self, now: Nanos, symbols: &SymbolTable, outbox: &mut Outbox) {
-        let idle = self.stopped || self.asked == self.total || self.unanswered.is_full();
-        if idle || now < self.next_at {
+        if self.is_idle() || now < self.next_at {
             return;
         }
         let mut text = String::from("{\"method\":\"SUBSCRIBE\",\"params\":[");
@@ -114,6 +119,10 @@ impl Subscriptions {
             self.unanswered.push((self.next_id, now.plus(Self::ANSWER_TIMEOUT)));
             self.next_id += 1;
         }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.stopped || self.asked == self.total || self.unanswered.is_full()
     }
 
     fn write_stream(&self, index: usize, symbols: &SymbolTable, out: &mut String) {

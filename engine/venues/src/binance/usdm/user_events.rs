@@ -1,8 +1,8 @@
-//! Decodes what the private stream pushes. It must not drop what it can't read: an event that
-//! can't be decoded is an error, and the session reconciles.
+//! Decodes what the private stream pushes. It must not drop what it can't read: an event that can't
+//! be decoded is an error, and the session reconciles.
 //!
-//! Implements `binance.md` section 4.5: <https://developers.binance.com/docs/derivatives/
-//! usds-margined-futures/user-data-streams> (read 2026-11-24).
+//! Implements `binance.md` section 4.5, compiled from the venue's documents on 2026-11-24:
+//! <https://developers.binance.com/docs/derivatives/usds-margined-futures>.
 
 use enigma_types::{
     Fill, InstallationPrefix, InstrumentId, OrderReference, Price, Quantity, TimeInForce, TradeId,

@@ -1,9 +1,9 @@
 //! The account session: the private stream that pushes what happens to orders, positions and
-//! balances, and the listen key that keeps it alive.
+//! balances, and the listen key that keeps it alive. It must not skip an event that it can't read:
+//! there is no replay, so the session is replaced and the account reconciled.
 //!
-//! Implements `binance.md` section 4.5: <https://developers.binance.com/docs/derivatives/
-//! usds-margined-futures/user-data-streams> (read 2026-11-24). It must not skip an event that it
-//! can't read: there is no replay, so the session is replaced and the account reconciled.
+//! Implements `binance.md` section 4.5, compiled from the venue's documents on 2026-11-24:
+//! <https://developers.binance.com/docs/derivatives/usds-margined-futures>.
 
 use enigma_types::{
     AccountId, BalanceReport, ExecutionReport, InstallationPrefix, Nanos, Now, Outcome,
@@ -427,3 +427,6 @@ fn binance(signer: &Signer) -> Result<&BinanceSigner, VenueError> {
         Signer::None => Err(VenueError::Misuse("an account session without a key")),
     }
 }
+
+#[cfg(test)]
+mod tests;

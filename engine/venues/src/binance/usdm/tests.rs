@@ -1,0 +1,224 @@
+//! What the tests of the sessions share: an instrument, keys, and a session in a harness without
+//! sockets.
+#![expect(clippy::unwrap_used, reason = "a test may stop here")]
+
+use std::sync::Arc;
+
+use enigma_signing::{Ed25519Key, HmacSha256Key};
+use enigma_types::{
+    AccountId, Amount, Asset, ClientOrderId, InstallationPrefix, Instrument, InstrumentId,
+    InstrumentTable, Nanos, Now, Price, Quantity, Report, Scale, SessionKind, SessionState, Symbol,
+    UnixNanos, VenueId,
+};
+
+use super::symbols::SymbolTable;
+use crate::registry::SessionPlan;
+use crate::session::{
+    AlertKind, Answer, CallRequest, Input, Method, Outbox, ReconnectReason, Session, VenueError,
+};
+use crate::signer::{BinanceSecret, BinanceSigner, Signer};
+use crate::wire::websocket::{FrameClass, Transmit};
+
+/// A session, what it signs with, and what it wanted done.
+pub(super) struct Harness<S> {
+    pub(super) session: S,
+    pub(super) signer: Signer,
+    pub(super) outbox: Outbox,
+    pub(super) now: Now,
+    pub(super) state: SessionState,
+}
+
+impl<S: Session> Harness<S> {
+    pub(super) fn new(session: S, signer: Signer) -> Self {
+        let outbox = Outbox::new(Transmit::with_capacity(1 << 16, 512, 1));
+        let wall = UnixNanos::from_millis(1_700_000_000_000);
+        let now = Now { mono: Nanos::from_secs(1_000), wall, venue_offset_ns: 0 };
+        Self { session, signer, outbox, now, state: SessionState::Down }
+    }
+
+    pub(super) fn handle(&mut self, input: Input<'_>) -> Result<(), VenueError> {
+        let result = self.session.handle(self.now, input, &mut self.signer, &mut self.outbox);
+        self.state = self.outbox.state.take().unwrap_or(self.state);
+        result
+    }
+
+    pub(super) fn ok(&mut self, input: Input<'_>) {
+        self.handle(input).unwrap();
+    }
+
+    pub(super) fn frame(&mut self, text: &str) -> Result<(), VenueError> {
+        self.handle(Input::Frame(&mut text.as_bytes().to_vec()))
+    }
+
+    /// Lets time pass, with a timer whenever the session asks for one.
+    pub(super) fn wait(&mut self, millis: u64) {
+        let end = self.now.mono.plus(Nanos::from_millis(millis));
+        while let Some(at) = self.session.next_deadline().filter(|&at| at <= end) {
+            let step = at.since(self.now.mono);
+            self.advance(step);
+            self.ok(Input::Timer);
+        }
+        let step = end.since(self.now.mono);
+        self.advance(step);
+    }
+
+    pub(super) fn advance(&mut self, step: Nanos) {
+        self.now.mono = self.now.mono.plus(step);
+        self.now.wall.0 += step.0;
+    }
+
+    /// Takes the one call that waits, checks it, and answers it.
+    #[track_caller]
+    pub(super) fn answer(&mut self, method: Method, target: &str, body: &str) {
+        let call = self.take_call(method, target);
+        self.ok(Input::Response { call: call.call, answer: http(200, body) });
+    }
+
+    #[track_caller]
+    pub(super) fn take_call(&mut self, method: Method, target: &str) -> CallRequest {
+        let starts = |call: &CallRequest| call.target.starts_with(target) && call.method == method;
+        let found = self.outbox.calls.iter().position(starts);
+        let at = found.unwrap_or_else(|| panic!("no {target} in {:?}", self.outbox.calls));
+        self.outbox.calls.remove(at)
+    }
+
+    /// The frames that wait, unmasked, and takes them away.
+    pub(super) fn sent(&mut self) -> Vec<(FrameClass, String)> {
+        let mut frames = Vec::new();
+        while let Some((class, bytes)) = self.outbox.transmit.front() {
+            frames.push((class, unmasked(bytes)));
+            self.outbox.transmit.consume_front();
+        }
+        frames
+    }
+
+    /// The text of the one frame that waits.
+    #[track_caller]
+    pub(super) fn sent_one(&mut self) -> String {
+        let mut frames = self.sent();
+        assert_eq!(frames.len(), 1, "{frames:?}");
+        frames.remove(0).1
+    }
+
+    pub(super) fn reports(&mut self) -> Vec<Report> {
+        self.outbox.drain_reports().collect()
+    }
+
+    pub(super) fn alerts(&mut self) -> Vec<AlertKind> {
+        self.outbox.alerts.drain(..).map(|alert| alert.kind).collect()
+    }
+
+    pub(super) fn reconnect(&mut self) -> Option<ReconnectReason> {
+        self.outbox.reconnect.take()
+    }
+}
+
+pub(super) fn http(status: u16, body: &str) -> Answer<'_> {
+    Answer::Http { status, retry_after_seconds: None, body: body.as_bytes() }
+}
+
+pub(super) fn plan(kind: SessionKind) -> SessionPlan {
+    SessionPlan::new(kind, AccountId(0), table(), prefix(), 1)
+}
+
+pub(super) fn hmac() -> Signer {
+    let secret = BinanceSecret::Hmac(HmacSha256Key::new(b"secret").unwrap());
+    Signer::Binance(BinanceSigner { api_key: "key".into(), secret })
+}
+
+pub(super) fn ed25519() -> Signer {
+    let secret = BinanceSecret::Ed25519(Ed25519Key::from_seed(&[7; 32]).unwrap());
+    Signer::Binance(BinanceSigner { api_key: "key".into(), secret })
+}
+
+/// The payload of a client's frame (RFC 6455 section 5.2).
+fn unmasked(frame: &[u8]) -> String {
+    let head = if frame[1] & 0x7F == 126 { 4 } else { 2 };
+    let (mask, payload) = frame[head..].split_at(4);
+    let bytes = payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask);
+    String::from_utf8(bytes.collect()).unwrap()
+}
+
+pub(super) fn prefix() -> InstallationPrefix {
+    InstallationPrefix::from_number(0xdead_beef)
+}
+
+/// `BTCUSDT` with one digit of price and three of quantity.
+pub(super) fn table() -> Arc<InstrumentTable> {
+    let mut table = InstrumentTable::default();
+    let instrument = Instrument {
+        id: InstrumentId(0),
+        venue: VenueId::BinanceUsdm,
+        symbol: Symbol::from("BTCUSDT").unwrap(),
+        base: Asset::from("BTC").unwrap(),
+        quote: Asset::from("USDT").unwrap(),
+        settle: Asset::from("USDT").unwrap(),
+        price_scale: Scale::new(1).unwrap(),
+        quantity_scale: Scale::new(3).unwrap(),
+        tick: Price(1),
+        min_price: Price(1),
+        max_price: Price(i64::MAX),
+        step: Quantity(1),
+        min_quantity: Quantity(1),
+        max_quantity: Quantity(i64::MAX),
+        min_notional: Amount::ZERO,
+        band_up_e8: None,
+        band_down_e8: None,
+        max_open_orders: None,
+        trading: true,
+    };
+    table.add(instrument).unwrap();
+    Arc::new(table)
+}
+
+pub(super) fn symbols() -> SymbolTable {
+    SymbolTable::new(VenueId::BinanceUsdm, table())
+}
+
+/// A sell of 0.010 at 9910 by our order `id`, as the private stream tells it.
+pub(super) fn order_update(
+    id: u64,
+    execution: &str,
+    status: &str,
+    last: &str,
+    filled: &str,
+) -> String {
+    let id = ClientOrderId::new(id).unwrap().text(prefix());
+    let id = std::str::from_utf8(&id).unwrap();
+    format!(
+        "{{\"e\":\"ORDER_TRADE_UPDATE\",\"E\":1568879465651,\"T\":1568879465650,\"o\":{{\
+         \"s\":\"BTCUSDT\",\"c\":\"{id}\",\"S\":\"SELL\",\"o\":\"LIMIT\",\"f\":\"GTX\",\
+         \"q\":\"0.010\",\"p\":\"9910\",\"ap\":\"0\",\"sp\":\"0\",\"x\":\"{execution}\",\
+         \"X\":\"{status}\",\"i\":8886774,\"l\":\"{last}\",\"z\":\"{filled}\",\"L\":\"9910\",\
+         \"N\":\"USDT\",\"n\":\"0.01\",\"T\":1568879465650,\"t\":9,\"m\":true,\"R\":false,\
+         \"ps\":\"BOTH\",\"er\":\"0\"}}}}"
+    )
+}
+
+#[test]
+fn rotations_are_spread_over_an_hour_before_the_venues_end() {
+    let hours = |seed| super::rotation_at(enigma_types::Nanos::ZERO, seed).0 / 3_600_000_000;
+    let all: Vec<u64> = (0..200).map(hours).collect();
+    assert!(all.iter().all(|at| (22_500..23_500).contains(at)), "{all:?}");
+    assert!(all.iter().max() > all.iter().min());
+}
+
+#[test]
+fn symbols_are_found_whatever_stands_around_them() {
+    let mut table = InstrumentTable::default();
+    let btc = self::table().get(InstrumentId(0)).unwrap().clone();
+    for symbol in ["ETHUSDT", "BTCUSDT", "BTCUSDC", "1000SHIBUSDT"] {
+        let instrument = Instrument { symbol: Symbol::from(symbol).unwrap(), ..btc.clone() };
+        table.add(instrument).unwrap();
+    }
+    let symbols = SymbolTable::new(VenueId::BinanceUsdm, Arc::new(table));
+    for (id, symbol) in [(0, "ETHUSDT"), (1, "BTCUSDT"), (2, "BTCUSDC"), (3, "1000SHIBUSDT")] {
+        let listing = symbols.find(symbol.as_bytes()).unwrap();
+        assert_eq!(listing.id, InstrumentId(id));
+        assert_eq!(symbols.by_id(InstrumentId(id)), Some(listing));
+        assert_eq!(symbols.symbol(listing), symbol);
+    }
+    assert_eq!(symbols.find(b"BTCUSD"), None);
+    assert_eq!(symbols.find(b""), None);
+    assert_eq!(symbols.by_id(InstrumentId(4)), None);
+}
