@@ -340,6 +340,48 @@ fn stopping_ends_when_the_venue_has_confirmed_every_cancel() {
 }
 
 #[test]
+fn pausing_and_stopping_all_reaches_every_strategy_and_leaves_the_operators_orders() {
+    let mut bench = Bench::ready();
+    let name = bench.quoting();
+    let manual = bench.open_order();
+    let receipt = bench.command(DeskCommand::PauseAll).unwrap();
+    assert_eq!(receipt.cancels.len(), 2);
+    assert!(!receipt.cancels.contains(&manual));
+    assert_eq!(bench.desk.strategy(&name).unwrap().state, StrategyState::Paused);
+    bench.command(DeskCommand::StopAll).unwrap();
+    assert_eq!(bench.desk.strategy(&name).unwrap().state, StrategyState::Stopping);
+    assert_eq!(bench.status(manual), Some(OrderStatus::Open));
+    bench.actions.clear();
+    let other = CancelScope::Instrument(crate::bench::ETH);
+    bench.command(DeskCommand::CancelAll { scope: other }).unwrap();
+    assert_eq!(bench.cancels(), []);
+    let ours = CancelScope::Instrument(BTC);
+    let receipt = bench.command(DeskCommand::CancelAll { scope: ours }).unwrap();
+    assert_eq!(receipt.cancels.len(), 3, "those that are cancelled already are named too");
+    assert_eq!(bench.cancels(), [manual]);
+}
+
+#[test]
+fn a_market_order_leaves_as_an_immediate_limit_at_the_collar() {
+    let mut bench = Bench::ready();
+    let order = enigma_trading::command::ManualOrder {
+        account: ACCOUNT,
+        instrument: BTC,
+        side: Side::Buy,
+        order_type: enigma_types::OrderType::Market,
+        time_in_force: enigma_types::TimeInForce::Gtc,
+        price: Price(0),
+        quantity: Quantity(3),
+        reduce_only: false,
+    };
+    bench.command(DeskCommand::Place(order)).unwrap();
+    let sent = bench.taken();
+    let VenueRequest::Submit(sent) = sent[0] else { unreachable!("an order was placed") };
+    assert_eq!(sent.time_in_force, enigma_types::TimeInForce::Ioc);
+    assert_eq!(sent.price, Price(1_020), "2 % above the middle of 100.0");
+}
+
+#[test]
 fn what_a_removed_strategy_leaves_is_the_operators() {
     let mut bench = Bench::ready();
     let name = bench.quoting();

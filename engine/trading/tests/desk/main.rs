@@ -4,6 +4,8 @@
 
 mod behaviour;
 mod bench;
+mod faults;
+mod invariants;
 mod reconciliation;
 mod recovery;
 mod simulation;

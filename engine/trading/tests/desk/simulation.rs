@@ -8,33 +8,28 @@ use std::collections::{BTreeMap, BTreeSet};
 use enigma_trading::command::{DeskCommand, ManualOrder};
 use enigma_trading::desk::{Actions, Desk, DeskSettings};
 use enigma_trading::journal::NoProbe;
-use enigma_trading::orders::{CloseReason, Lifecycle};
+use enigma_trading::orders::CloseReason;
 use enigma_trading::record::Record;
 use enigma_types::{
     BookTop, ClientOrderId, Level, Mode, Nanos, NotSentCause, Now, OrderType, Outcome, Price,
     Quantity, Query, QueryReport, RejectClass, Report, RequestKind, RiskLimits, SessionChange,
-    SessionKind, SessionState, Side, StrategyId, StrategyKind, StrategyName, TimeInForce,
-    UnixNanos, UnknownCause, VenueRequest,
+    SessionKind, SessionState, Side, StrategyKind, StrategyName, TimeInForce, UnixNanos,
+    UnknownCause, VenueRequest,
 };
 use rust_decimal::Decimal;
 
 use crate::bench::{ACCOUNT, BTC, MemoryJournal, START, TestDesk, VENUE, settings, spec, table};
+use crate::faults::{Faults, Random};
 use crate::toy_venue::{Told, ToyVenue};
 
 /// How long a request may be on its way, and how long matching may take after that.
-const WINDOW: u64 = 5 * SECOND;
+pub(crate) const WINDOW: u64 = 5 * SECOND;
 const GRACE: u64 = 10 * SECOND;
-const SECOND: u64 = 1_000_000_000;
+pub(crate) const SECOND: u64 = 1_000_000_000;
 const MILLI: u64 = 1_000_000;
-/// What the limit on the position's value comes to at the middle of 100.0.
-const MOST_HELD: i64 = 60;
-
-/// A small generator: what it draws must be the same for a seed for ever.
-#[derive(Debug)]
-struct Random(u64);
 
 #[derive(Clone, Debug)]
-enum Parcel {
+pub(crate) enum Parcel {
     ToVenue {
         request: VenueRequest,
         sent: u64,
@@ -54,44 +49,30 @@ enum Parcel {
     Reconnect(SessionKind),
 }
 
-/// How bad the network is: chances in a thousand, drawn from the seed.
-#[derive(Clone, Copy, Debug, Default)]
-struct Faults {
-    drop_request: u64,
-    drop_answer: u64,
-    unsure_answer: u64,
-    drop_stream: u64,
-    twice_stream: u64,
-    slow: u64,
-    refuse: u64,
-    not_sent: u64,
-    crash_while_sending: u64,
-}
-
-struct World {
-    seed: u64,
-    random: Random,
-    faults: Faults,
-    venue: ToyVenue,
-    desk: TestDesk,
-    log: MemoryJournal,
-    actions: Actions,
+pub(crate) struct World {
+    pub(crate) seed: u64,
+    pub(crate) random: Random,
+    pub(crate) faults: Faults,
+    pub(crate) venue: ToyVenue,
+    pub(crate) desk: TestDesk,
+    pub(crate) log: MemoryJournal,
+    pub(crate) actions: Actions,
     /// Nanoseconds since the world began; the desk's clock is this plus its process's origin.
-    time: u64,
-    origin: u64,
-    run: u32,
-    parcels: BTreeMap<(u64, u64), Parcel>,
-    posted: u64,
-    last_stream: u64,
-    order_generation: u32,
-    stream_generation: u32,
+    pub(crate) time: u64,
+    pub(crate) origin: u64,
+    pub(crate) run: u32,
+    pub(crate) parcels: BTreeMap<(u64, u64), Parcel>,
+    pub(crate) posted: u64,
+    pub(crate) last_stream: u64,
+    pub(crate) order_generation: u32,
+    pub(crate) stream_generation: u32,
     /// Handed to the order session and not answered yet.
-    in_flight: Vec<VenueRequest>,
-    submitted: BTreeSet<ClientOrderId>,
+    pub(crate) in_flight: Vec<VenueRequest>,
+    pub(crate) submitted: BTreeSet<ClientOrderId>,
     /// Rank and filled quantity of each order as last seen.
-    seen: BTreeMap<ClientOrderId, (u8, Quantity)>,
-    killed: bool,
-    strategy: StrategyName,
+    pub(crate) seen: BTreeMap<ClientOrderId, (u8, Quantity)>,
+    pub(crate) killed: bool,
+    pub(crate) strategy: StrategyName,
 }
 
 impl Drop for World {
@@ -101,46 +82,6 @@ impl Drop for World {
             let seed = self.seed;
             let mut told = std::io::stderr();
             let _ = std::io::Write::write_fmt(&mut told, format_args!("ENIGMA_SEED={seed}\n"));
-        }
-    }
-}
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
-    }
-
-    fn in_thousand(&mut self, chance: u64) -> bool {
-        self.below(1_000) < chance
-    }
-}
-
-impl Faults {
-    fn draw(random: &mut Random) -> Self {
-        // None, some or very many of each.
-        let mut chance = |most: u64| match random.below(4) {
-            0 => 0,
-            1 => most,
-            _ => random.below(most),
-        };
-        Self {
-            drop_request: chance(200),
-            drop_answer: chance(300),
-            unsure_answer: chance(150),
-            drop_stream: chance(100),
-            twice_stream: chance(200),
-            slow: chance(200),
-            refuse: chance(100),
-            not_sent: chance(60),
-            crash_while_sending: chance(10),
         }
     }
 }
@@ -210,7 +151,7 @@ impl World {
         }
     }
 
-    fn crash(&mut self) {
+    pub(crate) fn crash(&mut self) {
         let before = self.desk.digest();
         let mut desk = Desk::new(desk_settings(), table(), self.log.clone(), NoProbe).unwrap();
         for (at, bytes) in &self.log.0.borrow().records {
@@ -236,7 +177,7 @@ impl World {
         self.after_event();
     }
 
-    fn disconnect(&mut self, kind: SessionKind) {
+    pub(crate) fn disconnect(&mut self, kind: SessionKind) {
         match kind {
             SessionKind::Order => self.order_generation += 1,
             SessionKind::Account | SessionKind::Market => self.stream_generation += 1,
@@ -435,7 +376,7 @@ impl World {
         }
     }
 
-    fn pass(&mut self, duration: u64) {
+    pub(crate) fn pass(&mut self, duration: u64) {
         let end = self.time + duration;
         loop {
             let parcel = self.parcels.first_key_value().map(|((at, _), _)| *at);
@@ -469,7 +410,7 @@ impl World {
         self.after_event();
     }
 
-    fn command(&mut self, command: DeskCommand) {
+    pub(crate) fn command(&mut self, command: DeskCommand) {
         let now = self.now();
         // A refusal is as good an outcome here as any.
         let _ = self.desk.handle_command(now, command, &mut self.actions);
@@ -560,141 +501,6 @@ impl World {
         };
         self.pass(duration);
     }
-
-    /// What must hold after every step.
-    fn check(&mut self) {
-        for order in self.venue.live() {
-            let id = order.terms.client_order_id;
-            self.check_remembered(id, "is open at the venue");
-        }
-        for ((at, _), parcel) in &self.parcels {
-            match parcel {
-                Parcel::ToVenue { request: VenueRequest::Submit(order), sent, .. }
-                    if *at <= sent + WINDOW =>
-                {
-                    self.check_remembered(order.client_order_id, "may still reach the venue");
-                }
-                Parcel::Match(VenueRequest::Submit(order)) => {
-                    self.check_remembered(order.client_order_id, "waits for matching");
-                }
-                Parcel::ToVenue { .. }
-                | Parcel::Match(_)
-                | Parcel::Response { .. }
-                | Parcel::Stream { .. }
-                | Parcel::Reconnect(_) => {}
-            }
-        }
-        self.check_limits();
-        self.check_ranks();
-    }
-
-    fn check_remembered(&self, id: ClientOrderId, because: &str) {
-        let known = self.desk.orders().find_live(id).is_some_and(|(_, order)| !order.is_closed());
-        assert!(known, "I2, I5: order {id} {because} and the desk thinks it is dead");
-    }
-
-    /// I15, in the venue's own books, with everything that may still arrive there.
-    fn check_limits(&self) {
-        for side in [Side::Buy, Side::Sell] {
-            let mut most: BTreeMap<ClientOrderId, i64> = self
-                .venue
-                .live()
-                .filter(|order| order.terms.side == side)
-                .map(|order| (order.terms.client_order_id, order.leaves()))
-                .collect();
-            for parcel in self.parcels.values() {
-                let (Parcel::ToVenue { request, .. } | Parcel::Match(request)) = parcel else {
-                    continue;
-                };
-                match request {
-                    VenueRequest::Submit(order) if order.side == side => {
-                        let leaves = most.entry(order.client_order_id).or_default();
-                        *leaves = (*leaves).max(order.quantity.0);
-                    }
-                    VenueRequest::Replace(replace) if replace.side == side => {
-                        if let Some(order) = self.venue.orders.get(&replace.client_order_id) {
-                            let wanted = replace.quantity.0 - order.filled;
-                            if let Some(leaves) = most.get_mut(&replace.client_order_id) {
-                                *leaves = (*leaves).max(wanted);
-                            }
-                        }
-                    }
-                    VenueRequest::Submit(_)
-                    | VenueRequest::Replace(_)
-                    | VenueRequest::Cancel(_)
-                    | VenueRequest::Query(_) => {}
-                }
-            }
-            let sign = Quantity(1).signed(side).0;
-            let worst = self.venue.position * sign + most.values().sum::<i64>();
-            assert!(worst <= MOST_HELD, "I15: {worst} could be held on {side:?}");
-        }
-    }
-
-    fn check_ranks(&mut self) {
-        for order in self.desk.orders().iter() {
-            let rank = match order.lifecycle {
-                Lifecycle::Sent => 0,
-                Lifecycle::Open => 1,
-                Lifecycle::Closed(_) => 2,
-            };
-            let (id, is) = (order.client_order_id, (rank, order.filled));
-            let was = self.seen.insert(id, is).unwrap_or((0, Quantity::ZERO));
-            assert!(was.0 <= is.0 && was.1 <= is.1, "I4: order {id} went from {was:?} to {is:?}");
-        }
-    }
-
-    /// The faults stop, and everything comes to agree.
-    fn settle(&mut self) {
-        self.faults = Faults::default();
-        if self.random.below(2) == 0 {
-            self.disconnect(SessionKind::Order);
-            self.disconnect(SessionKind::Account);
-        }
-        self.pass(240 * SECOND);
-        assert!(self.desk.is_reconciled(ACCOUNT), "I25: reconciled");
-        assert_eq!(self.desk.counters().orders_unknown, 0, "I25: nothing is Unknown");
-        let open: BTreeSet<_> =
-            self.venue.live().map(|order| order.terms.client_order_id).collect();
-        let ours: BTreeSet<_> =
-            self.desk.orders().iter().map(|order| order.client_order_id).collect();
-        let orders: Vec<_> = self.desk.orders().iter().collect();
-        assert_eq!(ours, open, "I2, I3: the same orders are open here and there: {orders:#?}");
-        for order in self.desk.orders().iter() {
-            let theirs = self.venue.orders[&order.client_order_id];
-            assert_eq!(order.filled.0, theirs.filled);
-            assert_eq!((order.price, order.quantity), (theirs.terms.price, theirs.terms.quantity));
-        }
-        self.check_money();
-        self.killed = true;
-        self.command(DeskCommand::Kill { reason: "the end".into() });
-        self.pass(120 * SECOND);
-        assert_eq!(self.venue.live().count(), 0, "I9, I17: every cancel came through");
-        assert!(self.desk.orders().is_empty());
-        self.check_money();
-        self.crash();
-    }
-
-    fn check_money(&self) {
-        let positions = self.desk.positions();
-        assert_eq!(positions.held(ACCOUNT, BTC).0, self.venue.position, "I10: the position");
-        let strategies = self.desk.strategies().map(|slot| slot.id);
-        let traded: i64 =
-            strategies.chain([StrategyId::MANUAL]).map(|id| positions.traded(id, BTC).0).sum();
-        assert_eq!(traded, self.venue.position, "I10: every fill has its owner");
-        let exposure = self.desk.risk().exposure(ACCOUNT, BTC);
-        assert_eq!(exposure.position.0, self.venue.position);
-        let leaves = |side| -> i64 {
-            let orders = self.venue.live().filter(|order| order.terms.side == side);
-            orders.map(|order| order.leaves()).sum()
-        };
-        assert_eq!((exposure.buys.0, exposure.sells.0), (leaves(Side::Buy), leaves(Side::Sell)));
-        assert_eq!(exposure.open_orders as usize, self.venue.live().count());
-        let counters = self.desk.counters();
-        assert_eq!(counters.orders_resurrected, 0, "I5: no proof was wrong");
-        assert_eq!(counters.overfills, 0);
-        assert_eq!(counters.fills_forgotten, 0);
-    }
 }
 
 fn kind_of(request: &VenueRequest) -> RequestKind {
@@ -719,6 +525,7 @@ const fn lost() -> UnknownCause {
     UnknownCause::Disconnected
 }
 
+#[expect(clippy::disallowed_methods, reason = "the seed of a run comes from who runs it")]
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
@@ -727,7 +534,7 @@ fn number(name: &str) -> Option<u64> {
 fn no_order_is_lost_doubled_or_forgotten_behind_a_bad_network() {
     let seeds = match number("ENIGMA_SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..number("ENIGMA_SEEDS").unwrap_or(400),
+        None => 0..number("ENIGMA_SEEDS").unwrap_or(2_000),
     };
     let mut closed = [0; CloseReason::ALL.len()];
     let (mut unknown, mut sent, mut fills, mut runs) = (0, 0, 0, 0);

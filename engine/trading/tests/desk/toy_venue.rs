@@ -232,15 +232,14 @@ impl ToyVenue {
     /// A flat position is left out.
     fn position_report(&self, asked_at: Nanos) -> Option<Report> {
         let last = self.trades.last().map_or(UnixNanos(0), |trade| trade.at);
-        (self.position != 0).then(|| {
-            Report::Position(enigma_types::PositionReport {
-                account: ACCOUNT,
-                instrument: BTC,
-                quantity: enigma_types::SignedQuantity(self.position),
-                entry_price: None,
-                venue_time: last,
-                asked_at: Some(asked_at),
-            })
-        })
+        let report = Report::Position(enigma_types::PositionReport {
+            account: ACCOUNT,
+            instrument: BTC,
+            quantity: enigma_types::SignedQuantity(self.position),
+            entry_price: None,
+            venue_time: last,
+            asked_at: Some(asked_at),
+        });
+        (self.position != 0).then_some(report)
     }
 }
