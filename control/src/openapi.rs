@@ -12,8 +12,8 @@ pub(crate) fn document() -> utoipa::openapi::OpenApi {
         title = "Enigma",
         description = "A daemon that executes orders. Decimals are strings; times are RFC 3339 in \
                        UTC with integer nanoseconds beside them; errors are \
-                       application/problem+json with a stable `code`.\n\nCredentials: the cookie of \
-                       POST /v1/session, or `Authorization: Bearer` with the token in \
+                       application/problem+json with a stable `code`.\n\nCredentials: the cookie \
+                       of POST /v1/session, or `Authorization: Bearer` with the token in \
                        `<data-dir>/cli.token`. /livez, /readyz and /metrics are open on loopback.",
     ),
     tags(

@@ -23,6 +23,7 @@ pub(crate) struct Readiness {
 }
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = ReadinessCheck)]
 pub(crate) struct Check {
     name: &'static str,
     ok: bool,

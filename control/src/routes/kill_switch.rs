@@ -31,6 +31,7 @@ pub(crate) struct KillSwitch {
 
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = KillSwitchChange)]
 pub(crate) struct Wish {
     engaged: bool,
     /// Kept in the journal; at most 200 characters.
@@ -45,6 +46,7 @@ pub(crate) struct Wish {
 }
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = KillSwitchOutcome)]
 pub(crate) struct Outcome {
     #[serde(flatten)]
     kill_switch: KillSwitch,

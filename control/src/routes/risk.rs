@@ -28,6 +28,7 @@ pub(crate) struct Risk {
 }
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = RiskCheck)]
 pub(crate) struct Check {
     /// `C1` and so on.
     code: String,

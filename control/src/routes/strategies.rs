@@ -57,6 +57,7 @@ pub(crate) struct StrategyResult {
 
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = StrategyChange)]
 pub(crate) struct Change {
     /// Replaces all parameters.
     #[serde(default)]

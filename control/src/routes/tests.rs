@@ -482,4 +482,8 @@ async fn the_document_names_every_route() {
         assert!(paths.contains_key(path), "{path}");
     }
     assert_eq!(paths.len(), expected.len());
+    let text = answer.body.to_string();
+    for reference in text.split("\"$ref\":\"#").skip(1).filter_map(|rest| rest.split('"').next()) {
+        assert!(answer.body.pointer(reference).is_some(), "{reference} leads nowhere");
+    }
 }
