@@ -13,7 +13,7 @@ use enigma_trading::desk::{Actions, Desk};
 use enigma_trading::journal::{Probe, Stage};
 use enigma_types::{
     BookTop, ClientOrderId, InstrumentId, InstrumentTable, Nanos, Now, OrderReference, Report,
-    SessionChange, Trade, VenueRequest,
+    SessionChange, Trade, VenueId, VenueRequest,
 };
 use enigma_venues::session::{Alert, AlertKind};
 
@@ -192,6 +192,9 @@ impl FusedThread {
         trading.illegal_transitions.set(counters.illegal_transitions);
         trading.journal_refusals.set(counters.journal_failures);
         trading.kill_switch.set(i64::from(self.side.desk.kill().engaged));
+        let venue = trading.venue(VenueId::BinanceUsdm);
+        venue.orders_unknown.set(i64::try_from(counters.orders_unknown).unwrap_or(i64::MAX));
+        venue.orders_open.set(i64::from(self.side.desk.risk().open_orders()));
         let depth = i64::try_from(self.shared.commands.len()).unwrap_or(i64::MAX);
         self.shared.metrics.queue(Queue::Commands).depth.set(depth);
     }

@@ -19,7 +19,7 @@ const LEVELS_AT_OPEN: u64 = 60;
 /// Orders the participants keep on one side.
 const ORDERS_MAX: usize = 400;
 /// Steps between two changes of regime, at least and at most.
-const REGIME_STEPS: (u64, u64) = (400, 4_000);
+const REGIME_STEPS: (u64, u64) = (200, 1_500);
 /// How far the price may stray from the reference before the flow leans back, in percent.
 const STRAY_PERCENT: u64 = 2;
 
@@ -97,7 +97,6 @@ impl SyntheticMarket {
     /// One action of one participant.
     pub fn step(&mut self, now: UnixMillis, exchange: &mut Exchange) {
         self.change_regime();
-        self.refill(now, exchange);
         let (take, cancel) = self.regime.mix();
         let draw = self.random.below(1000);
         if draw < take {
@@ -109,6 +108,7 @@ impl SyntheticMarket {
             let price = self.near_touch(exchange, side);
             self.place(now, exchange, side, price);
         }
+        self.refill(now, exchange);
     }
 
     fn change_regime(&mut self) {
@@ -119,8 +119,8 @@ impl SyntheticMarket {
         let (least, most) = REGIME_STEPS;
         self.regime_steps = least + self.random.below(most - least);
         self.regime = match self.random.below(10) {
-            0..=4 => Regime::Calm,
-            5..=7 => Regime::Lively,
+            0..=2 => Regime::Calm,
+            3..=6 => Regime::Lively,
             _ => Regime::Volatile,
         };
         self.leaning = self.any_side();
@@ -252,7 +252,7 @@ mod tests {
         let id = InstrumentId(0);
         let mut market = SyntheticMarket::open(UnixMillis(1), id, Random::new(seed), &mut exchange);
         let (mut prints, mut regimes) = (0, Vec::new());
-        for step in 0..40_000 {
+        for step in 0..100_000 {
             market.step(UnixMillis(step), &mut exchange);
             if !regimes.contains(&market.regime()) {
                 regimes.push(market.regime());
