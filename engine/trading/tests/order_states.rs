@@ -372,6 +372,12 @@ fn both_legs_of_a_replace_count_until_it_is_answered() {
     order.apply(&at(rejected(RequestKind::Replace, RejectClass::Filter), 300)).unwrap();
     assert_eq!((order.exposure(), order.price), (Quantity(10), Price(100)));
 
+    // What answers an earlier replace, late, is no answer to this one.
+    let mut order = order_in(From::OpenReplace);
+    let earlier = working(WorkingStatus::Open, 0);
+    order.apply(&at(Outcome::Working(earlier, answer), 300)).unwrap();
+    assert_eq!((order.exposure(), order.status()), (Quantity(15), OrderStatus::PendingReplace));
+
     // A cancel overtakes the replace: its leg still counts.
     let mut order = order_in(From::OpenReplace);
     order.apply_cancel_request(Nanos(250));

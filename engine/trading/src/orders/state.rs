@@ -194,9 +194,8 @@ impl Order {
         let current = report.venue_time >= self.stated_at;
         let shown = current && other == (working.price, working.quantity);
         let settled = match source {
-            ReportSource::Response(RequestKind::Replace) => true,
-            ReportSource::Response(RequestKind::Submit | RequestKind::Cancel)
-            | ReportSource::Stream => shown,
+            // An answer to a replace may be a late one to the replace before this.
+            ReportSource::Response(_) | ReportSource::Stream => shown,
             // Asked after the fence, so that the replace can no longer arrive.
             ReportSource::Query { asked_at } => {
                 shown || asked_at >= self.sent_at.plus(self.fence_after)

@@ -22,20 +22,15 @@ impl World {
             self.check_remembered(id, "is open at the venue");
         }
         for ((at, _), parcel) in &self.parcels {
-            match parcel {
-                Parcel::ToVenue { request: VenueRequest::Submit(order), sent, .. }
-                    if *at <= sent + WINDOW =>
-                {
-                    self.check_remembered(order.client_order_id, "may still reach the venue");
-                }
-                Parcel::Match(VenueRequest::Submit(order)) => {
-                    self.check_remembered(order.client_order_id, "waits for matching");
-                }
-                Parcel::ToVenue { .. }
-                | Parcel::Match(_)
-                | Parcel::Response { .. }
-                | Parcel::Stream { .. }
-                | Parcel::Reconnect(_) => {}
+            let (sent, arrives) = match parcel {
+                Parcel::ToVenue(sent) => (sent, *at <= sent.at + WINDOW),
+                Parcel::Match(sent) => (sent, true),
+                Parcel::Response { .. } | Parcel::Stream { .. } | Parcel::Reconnect(_) => continue,
+            };
+            if let VenueRequest::Submit(order) = &sent.request
+                && arrives
+            {
+                self.check_remembered(order.client_order_id, "may still reach matching");
             }
         }
         self.check_limits();
@@ -57,10 +52,8 @@ impl World {
                 .map(|order| (order.terms.client_order_id, order.leaves()))
                 .collect();
             for parcel in self.parcels.values() {
-                let (Parcel::ToVenue { request, .. } | Parcel::Match(request)) = parcel else {
-                    continue;
-                };
-                match request {
+                let (Parcel::ToVenue(sent) | Parcel::Match(sent)) = parcel else { continue };
+                match &sent.request {
                     VenueRequest::Submit(order) if order.side == side => {
                         let leaves = most.entry(order.client_order_id).or_default();
                         *leaves = (*leaves).max(order.quantity.0);

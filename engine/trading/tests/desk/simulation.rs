@@ -28,14 +28,19 @@ const GRACE: u64 = 10 * SECOND;
 pub(crate) const SECOND: u64 = 1_000_000_000;
 const MILLI: u64 = 1_000_000;
 
+/// A request on its way, and the session whose answer it would be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sent {
+    pub(crate) request: VenueRequest,
+    pub(crate) at: u64,
+    asked_at: Nanos,
+    generation: u32,
+}
+
 #[derive(Clone, Debug)]
 pub(crate) enum Parcel {
-    ToVenue {
-        request: VenueRequest,
-        sent: u64,
-        asked_at: Nanos,
-    },
-    Match(VenueRequest),
+    ToVenue(Sent),
+    Match(Sent),
     /// By the order session of this generation, in answer to a request.
     Response {
         generation: u32,
@@ -64,6 +69,8 @@ pub(crate) struct World {
     pub(crate) parcels: BTreeMap<(u64, u64), Parcel>,
     pub(crate) posted: u64,
     pub(crate) last_stream: u64,
+    /// What the venue pushes while no stream is up is lost.
+    pub(crate) stream_up: bool,
     pub(crate) order_generation: u32,
     pub(crate) stream_generation: u32,
     /// Handed to the order session and not answered yet.
@@ -118,6 +125,7 @@ impl World {
             parcels: BTreeMap::new(),
             posted: 0,
             last_stream: 0,
+            stream_up: false,
             order_generation: 0,
             stream_generation: 0,
             in_flight: Vec::new(),
@@ -163,6 +171,7 @@ impl World {
         self.in_flight.clear();
         self.order_generation += 1;
         self.stream_generation += 1;
+        self.stream_up = false;
         self.run += 1;
         self.origin = self.random.below(1_000) * SECOND;
         self.time += self.random.below(3_000) * MILLI + SECOND;
@@ -180,7 +189,10 @@ impl World {
     pub(crate) fn disconnect(&mut self, kind: SessionKind) {
         match kind {
             SessionKind::Order => self.order_generation += 1,
-            SessionKind::Account | SessionKind::Market => self.stream_generation += 1,
+            SessionKind::Account | SessionKind::Market => {
+                self.stream_generation += 1;
+                self.stream_up = false;
+            }
         }
         self.parcels
             .retain(|_, parcel| !matches!(parcel, Parcel::Reconnect(waiting) if *waiting == kind));
@@ -272,16 +284,21 @@ impl World {
         }
         self.in_flight.push(*request);
         if !self.random.in_thousand(self.faults.drop_request) {
-            let (sent, asked_at) = (self.time, self.now().mono);
-            let at = sent + self.latency();
-            self.post(at, Parcel::ToVenue { request: *request, sent, asked_at });
+            let sent = Sent {
+                request: *request,
+                at: self.time,
+                asked_at: self.now().mono,
+                generation: self.order_generation,
+            };
+            let at = self.time + self.latency();
+            self.post(at, Parcel::ToVenue(sent));
         }
     }
 
     fn arrive(&mut self, parcel: Parcel) {
         match parcel {
-            Parcel::ToVenue { request, sent, asked_at } => self.reach(request, sent, asked_at),
-            Parcel::Match(request) => self.enter_matching(request),
+            Parcel::ToVenue(sent) => self.reach(sent),
+            Parcel::Match(sent) => self.enter_matching(sent),
             Parcel::Response { generation, reports, request } => {
                 for report in reports {
                     if generation == self.order_generation {
@@ -297,35 +314,40 @@ impl World {
                     self.deliver(report);
                 }
             }
-            Parcel::Reconnect(kind) => self.session(kind, SessionState::Ready),
+            Parcel::Reconnect(kind) => {
+                self.stream_up |= kind == SessionKind::Account;
+                self.session(kind, SessionState::Ready);
+            }
         }
     }
 
     /// A request reaches the venue: in its window it goes on to matching, now or a little later.
-    fn reach(&mut self, request: VenueRequest, sent: u64, asked_at: Nanos) {
+    fn reach(&mut self, sent: Sent) {
         self.venue.tick(self.now().wall);
-        if let VenueRequest::Query(query) = &request {
-            let reports = self.venue.answer(query, asked_at);
-            self.respond(request, reports);
-        } else if self.time > sent + WINDOW {
+        let request = &sent.request;
+        if let VenueRequest::Query(query) = request {
+            let reports = self.venue.answer(query, sent.asked_at);
+            self.respond(&sent, reports);
+        } else if self.time > sent.at + WINDOW {
             let class = RejectClass::ClockSkew;
-            let told = self.venue.refuse(id_of(&request), kind_of(&request), class);
-            self.tell(request, told);
+            let told = self.venue.refuse(id_of(request), kind_of(request), class);
+            self.tell(&sent, told);
         } else if self.random.in_thousand(self.faults.slow) {
             let at = self.time + self.random.below(GRACE);
-            self.post(at, Parcel::Match(request));
+            self.post(at, Parcel::Match(sent));
         } else {
-            self.enter_matching(request);
+            self.enter_matching(sent);
         }
     }
 
-    fn enter_matching(&mut self, request: VenueRequest) {
+    fn enter_matching(&mut self, sent: Sent) {
         self.venue.tick(self.now().wall);
+        let request = &sent.request;
         let told = if self.random.in_thousand(self.faults.refuse) {
             let class = RejectClass::InsufficientMargin;
-            self.venue.refuse(id_of(&request), kind_of(&request), class)
+            self.venue.refuse(id_of(request), kind_of(request), class)
         } else {
-            match &request {
+            match request {
                 VenueRequest::Submit(order) => {
                     let available = self.random.below(2 * order.quantity.0 as u64) as i64;
                     self.venue.submit(order, available)
@@ -335,33 +357,36 @@ impl World {
                 VenueRequest::Query(_) => Told::default(),
             }
         };
-        self.tell(request, told);
+        self.tell(&sent, told);
         self.check();
     }
 
-    fn tell(&mut self, request: VenueRequest, told: Told) {
+    fn tell(&mut self, sent: &Sent, told: Told) {
         self.stream(told.stream);
-        let unsure = self.random.in_thousand(self.faults.unsure_answer);
-        let reports = if unsure {
-            let outcome = Outcome::Unknown(kind_of(&request), UnknownCause::VenueUnsure);
-            vec![self.venue.said(id_of(&request), outcome)]
+        let reports = if self.random.in_thousand(self.faults.unsure_answer) {
+            let outcome = Outcome::Unknown(kind_of(&sent.request), UnknownCause::VenueUnsure);
+            vec![self.venue.said(id_of(&sent.request), outcome)]
         } else {
             told.response
         };
-        self.respond(request, reports);
+        self.respond(sent, reports);
     }
 
-    fn respond(&mut self, request: VenueRequest, reports: Vec<Report>) {
+    /// An answer goes to the session that asked, or nowhere.
+    fn respond(&mut self, sent: &Sent, reports: Vec<Report>) {
         if self.random.in_thousand(self.faults.drop_answer) {
             return;
         }
-        let generation = self.order_generation;
+        let (generation, request) = (sent.generation, sent.request);
         let at = self.time + self.latency();
         self.post(at, Parcel::Response { generation, reports, request });
     }
 
     /// The stream keeps its order, but may lose a message or repeat one.
     fn stream(&mut self, reports: Vec<Report>) {
+        if !self.stream_up {
+            return;
+        }
         for report in reports {
             let times = match () {
                 () if self.random.in_thousand(self.faults.drop_stream) => 0,
