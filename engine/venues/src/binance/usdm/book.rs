@@ -95,9 +95,11 @@ impl Book {
     /// Takes newer best prices; `false` when they are older than what is there, or impossible.
     pub(super) fn overlay(&mut self, ticker: &BookTicker) -> bool {
         let newest = self.ticker.map_or(self.last_update, |ticker| ticker.sequence.0);
-        let sound =
-            ticker.bid < ticker.ask || ticker.bid == Price::ZERO || ticker.ask == Price::ZERO;
-        let taken = ticker.sequence.0 > newest && sound;
+        let (no_bid, no_ask) = (ticker.bid_quantity.is_zero(), ticker.ask_quantity.is_zero());
+        // A side without quantity is empty, and one with quantity has a price.
+        let priced = (no_bid || ticker.bid > Price::ZERO) && (no_ask || ticker.ask > Price::ZERO);
+        let apart = no_bid || no_ask || ticker.bid < ticker.ask;
+        let taken = ticker.sequence.0 > newest && priced && apart;
         if taken {
             self.ticker = Some(*ticker);
         }
@@ -273,6 +275,8 @@ mod tests {
     fn an_impossible_ticker_is_ignored_and_an_empty_side_is_shown_empty() {
         let mut book = book();
         assert!(!book.overlay(&ticker(12, (101, 1), (101, 1))));
+        assert!(!book.overlay(&ticker(12, (100, 1), (0, 1))));
+        assert!(!book.overlay(&ticker(12, (0, 1), (101, 1))));
         assert!(book.overlay(&ticker(12, (0, 0), (101, 1))));
         check_top(&mut book, &[], &[level(101, 1), level(102, 5), level(103, 6)]);
     }
