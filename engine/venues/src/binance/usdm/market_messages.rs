@@ -395,6 +395,10 @@ fn read_levels(
         let mut pair = item?.iter_array()?;
         let price = pair.next().transpose()?;
         let quantity = pair.next().transpose()?;
+        // Without its end the pair proves nothing: `1_000` begins with a one.
+        for rest in pair {
+            rest?;
+        }
         push_level(
             levels,
             need(price, "price")?.as_decimal(listing.price_scale)?,
@@ -414,4 +418,33 @@ fn push_level(levels: &mut Vec<Level>, price: i64, quantity: i64) -> Result<(), 
     }
     levels.push(Level { price: Price(price), quantity: Quantity(quantity) });
     Ok(())
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may stop here")]
+mod tests {
+    use super::*;
+    use crate::binance::usdm::tests::symbols;
+
+    #[track_caller]
+    fn check_bids(bids: &str, expected: Option<&[(i64, i64)]>) {
+        let text = format!("{{\"lastUpdateId\":7,\"bids\":{bids},\"asks\":[]}}");
+        let table = symbols();
+        let listing = table.iter().next().unwrap();
+        let mut scratch = DepthScratch::new();
+        let read = decode_snapshot(listing, text.as_bytes(), &mut scratch);
+        let levels: Vec<_> =
+            scratch.bids.iter().map(|level| (level.price.0, level.quantity.0)).collect();
+        assert_eq!(read.is_ok().then_some(levels.as_slice()), expected, "{bids}");
+    }
+
+    #[test]
+    fn a_level_is_read_whole_or_refused() {
+        check_bids("[[\"4.10\",\"2.5\"],[3,\"1\",[]]]", Some(&[(41, 2_500), (30, 1_000)]));
+        check_bids("[]", Some(&[]));
+        for broken in ["1_000", "\"1\"2", "1 2", "1]]", "\"1\",,", "1e3", "-1", "null", "[1]"] {
+            check_bids(&format!("[[\"4.1\",{broken}]]"), None);
+        }
+        check_bids("[[\"4.1\"]]", None);
+    }
 }
