@@ -351,6 +351,16 @@ fn a_cancel_that_tells_of_more_fills_waits_for_them_and_isnt_surprised() {
 }
 
 #[test]
+fn what_a_venue_said_was_filled_never_becomes_less() {
+    let mut order = order_in(From::Open);
+    order.apply(&at(pushed(WorkingStatus::Open, 4), 300)).unwrap();
+    order.apply(&at(pushed(WorkingStatus::Open, 2), 310)).unwrap();
+    assert_eq!(order.reported, Quantity(4));
+    order.apply(&at(pushed(WorkingStatus::Canceled, 3), 320)).unwrap();
+    assert_eq!(order.exposure(), Quantity(4));
+}
+
+#[test]
 fn both_legs_of_a_replace_count_until_it_is_answered() {
     let replaced = WorkingOrder {
         price: Price(101),

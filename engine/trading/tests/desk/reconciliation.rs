@@ -196,6 +196,17 @@ fn a_fill_known_by_the_venues_id_only_finds_its_order_later() {
 }
 
 #[test]
+fn a_fill_on_the_stream_may_be_what_names_the_order_for_the_fills_before_it() {
+    let mut bench = Bench::ready();
+    let id = bench.place(Side::Buy, 10).unwrap();
+    let early = queried_fill(&bench, id, 4, Side::Buy, 6);
+    bench.report(early);
+    bench.tell(id, fill(5, Side::Buy, 3));
+    assert_eq!(bench.order(id).unwrap().filled.0, 9);
+    assert_eq!((bench.held(), bench.desk.positions().traded(StrategyId::MANUAL, BTC).0), (9, 9));
+}
+
+#[test]
 fn a_position_that_differs_twice_lets_only_reducing_orders_pass_until_it_agrees() {
     let mut bench = Bench::ready();
     let answer = |bench: &mut Bench, quantity| {
