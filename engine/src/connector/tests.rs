@@ -7,7 +7,7 @@ use std::net::TcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use enigma_types::Nanos;
-use enigma_venues::session::Method;
+use enigma_venues::session::{CallTarget, KeyName, Method};
 use enigma_venues::wire::websocket::HandshakeError;
 
 use super::*;
@@ -18,8 +18,8 @@ fn request(method: Method, timeout_ms: u64) -> CallRequest {
     CallRequest {
         call: CallId(1),
         method,
-        target: "/fapi/v1/order?symbol=BTCUSDT&signature=5ec2e7".to_owned(),
-        header: Some(("X-MBX-APIKEY", "a key".to_owned())),
+        target: CallTarget::from("/fapi/v1/order?symbol=BTCUSDT&signature=5ec2e7").unwrap(),
+        header: Some(("X-MBX-APIKEY", KeyName::from("a key").unwrap())),
         timeout: Nanos::from_millis(timeout_ms),
     }
 }
@@ -197,7 +197,7 @@ fn not_sent_is_said_only_when_no_byte_was_written() {
     let host = Host { address: peer.host.address.clone(), trust: Identity::new().trust() };
     assert_eq!(connector.call(&Arc::new(host), post()), OwnedAnswer::NotSent);
     let mut smuggling = post();
-    smuggling.target = "/a HTTP/1.1\r\nX: y".to_owned();
+    smuggling.target = CallTarget::from("/a HTTP/1.1\r\nX: y").unwrap();
     assert_eq!(connector.call(&nobody(), smuggling), OwnedAnswer::NotSent);
 }
 

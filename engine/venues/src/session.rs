@@ -5,6 +5,8 @@
 //! the old until the new one is ready. Time, randomness, buffers and signers are arguments; a
 //! session touches no socket, file, thread or clock.
 
+use core::fmt;
+
 use arrayvec::{ArrayString, ArrayVec};
 use enigma_types::{
     AccountId, BookTop, CancelRequest, ClientOrderId, InstrumentId, Nanos, NotSentCause, Now,
@@ -67,15 +69,21 @@ pub enum Answer<'a> {
     Lost,
 }
 
-/// An HTTP call that the connector makes for a session.
-#[derive(Debug)]
+/// Path and query of a call, held in place: calls are composed on the pinned thread, which doesn't
+/// allocate. The longest signed one has about 500 bytes.
+pub type CallTarget = ArrayString<640>;
+
+/// An API key's public name, held in place.
+pub type KeyName = ArrayString<128>;
+
+/// An HTTP call that the connector makes for a session. Its `Debug` shows neither query nor key.
 pub struct CallRequest {
     pub call: CallId,
     pub method: Method,
     /// Path and query, signed already where the venue wants it.
-    pub target: String,
+    pub target: CallTarget,
     /// A header that carries the API key's name, if the call has one: name and value.
-    pub header: Option<(&'static str, String)>,
+    pub header: Option<(&'static str, KeyName)>,
     pub timeout: Nanos,
 }
 
@@ -329,6 +337,13 @@ impl InstrumentSet {
             }
         }
         None
+    }
+}
+
+impl fmt::Debug for CallRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.target.split('?').next().unwrap_or_default();
+        write!(f, "{:?}: {} {path}", self.call, self.method.name())
     }
 }
 

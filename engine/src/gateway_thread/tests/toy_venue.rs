@@ -14,8 +14,8 @@ use enigma_types::{
     VenueOrderId,
 };
 use enigma_venues::session::{
-    Alert, AlertKind, Answer, CallId, CallRequest, Dial, HostRole, Method, Outbox, ReconnectReason,
-    VenueError,
+    Alert, AlertKind, Answer, CallId, CallRequest, CallTarget, Dial, HostRole, Method, Outbox,
+    ReconnectReason, VenueError,
 };
 use enigma_venues::signer::Signer;
 use enigma_venues::wire::websocket::{FrameClass, TransmitFull};
@@ -66,7 +66,7 @@ impl Toy {
         let request = CallRequest {
             call: CallId(7),
             method: Method::Post,
-            target: "/listenKey".to_owned(),
+            target: CallTarget::from("/listenKey").unwrap(),
             header: None,
             timeout: Nanos::from_secs(20),
         };

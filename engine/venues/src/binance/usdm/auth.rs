@@ -4,8 +4,11 @@
 //! Implements `binance.md` section 2, compiled from the venue's documents on 2026-11-24:
 //! <https://developers.binance.com/docs/derivatives/usds-margined-futures>.
 
+use core::fmt::{self, Write as _};
+
 use arrayvec::ArrayVec;
 
+use crate::session::CallTarget;
 use crate::signer::{BinanceSecret, BinanceSigner};
 use crate::wire::websocket::{Payload, TransmitFull};
 
@@ -77,21 +80,30 @@ pub fn write_request(
 
 /// A REST target with its signature as the last parameter. `query` is signed as it stands, so its
 /// values must be percent-encoded already.
-pub fn signed_target(path: &str, query: &str, signer: &BinanceSigner) -> String {
-    let mut target = String::with_capacity(path.len() + query.len() + 140);
-    target.push_str(path);
-    target.push('?');
-    target.push_str(query);
-    target.push_str("&signature=");
+pub fn signed_target(path: &str, query: &str, signer: &BinanceSigner) -> CallTarget {
+    let mut target = composed(format_args!("{path}?{query}&signature="));
     for &byte in sign(query.as_bytes(), signer).as_slice() {
         match byte {
-            b'+' => target.push_str("%2B"),
-            b'/' => target.push_str("%2F"),
-            b'=' => target.push_str("%3D"),
-            _ => target.push(char::from(byte)),
+            b'+' => add(&mut target, format_args!("%2B")),
+            b'/' => add(&mut target, format_args!("%2F")),
+            b'=' => add(&mut target, format_args!("%3D")),
+            _ => add(&mut target, format_args!("{}", char::from(byte))),
         }
     }
     target
+}
+
+/// A target or a part of one, written in place.
+pub(super) fn composed(text: fmt::Arguments<'_>) -> CallTarget {
+    let mut target = CallTarget::new();
+    add(&mut target, text);
+    target
+}
+
+fn add(target: &mut CallTarget, text: fmt::Arguments<'_>) {
+    // Cut short it would carry a wrong signature, and the venue would refuse it.
+    let written = target.write_fmt(text);
+    debug_assert!(written.is_ok(), "a target holds the longest query");
 }
 
 fn write_signed(
@@ -244,7 +256,7 @@ mod tests {
     #[track_caller]
     fn check_rest(secret: &[u8], query: &str, signature: &str) {
         assert_eq!(
-            signed_target("/fapi/v1/order", query, &hmac(secret)),
+            signed_target("/fapi/v1/order", query, &hmac(secret)).as_str(),
             format!("/fapi/v1/order?{query}&signature={signature}")
         );
     }
@@ -309,7 +321,7 @@ mod tests {
         let query = "symbol=LTCBTC&side=BUY&type=LIMIT&timeInForce=GTC&quantity=1&price=0.1\
              &recvWindow=5000&timestamp=1499827319559";
         assert_eq!(
-            signed_target("/x", query, &ed25519()),
+            signed_target("/x", query, &ed25519()).as_str(),
             format!(
                 "/x?{query}&signature=3fhuDZ9nYMviDQ5OEtJBJS11jUZDTRzRQ%2BTQMarm%2BLErFiJvUiVPQjT\
                  zDoWZQe4miPX%2ByHk1v%2FZ7TWLYjIbmCA%3D%3D"

@@ -10,6 +10,7 @@ use enigma_types::{
 };
 
 use super::account_answers::asset_of;
+use super::auth::composed;
 use super::fields::{ReadError, amount, fields, need};
 use crate::session::{CallId, CallRequest, Method};
 use crate::wire::json::RawValue;
@@ -36,7 +37,7 @@ pub fn exchange_info_call(call: CallId) -> CallRequest {
     CallRequest {
         call,
         method: Method::Get,
-        target: "/fapi/v1/exchangeInfo".into(),
+        target: composed(format_args!("/fapi/v1/exchangeInfo")),
         header: None,
         timeout: enigma_types::Nanos::from_secs(20),
     }

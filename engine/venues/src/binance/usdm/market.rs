@@ -11,6 +11,7 @@ use arrayvec::ArrayVec;
 use enigma_types::{BookTicker, BookTop, InstrumentId, Nanos, Now, SessionState, Trade, VenueId};
 
 use super::alerts::AlertGate;
+use super::auth::composed;
 use super::book_sync::{BookSync, DepthOutcome, SyncState};
 use super::budget::snapshot_budget;
 use super::market_messages::{
@@ -329,7 +330,7 @@ impl MarketSession {
             let request = CallRequest {
                 call,
                 method: Method::Get,
-                target: format!("/fapi/v1/depth?symbol={symbol}&limit=1000"),
+                target: composed(format_args!("/fapi/v1/depth?symbol={symbol}&limit=1000")),
                 header: None,
                 timeout: Self::SNAPSHOT_TIMEOUT,
             };

@@ -12,11 +12,11 @@ use enigma_types::{
 use super::account_answers::{
     Listed, PositionSide, decode_balances, decode_open_orders, decode_positions, decode_trades,
 };
-use super::auth::signed_target;
+use super::auth::{composed, signed_target};
 use super::fields::ReadError;
 use super::order_answers::OrderRow;
 use super::symbols::SymbolTable;
-use crate::session::Outbox;
+use crate::session::{CallTarget, Outbox};
 use crate::signer::BinanceSigner;
 
 /// One call of a query. A query may take several, one after the other.
@@ -95,7 +95,7 @@ impl QueryStep {
         now: Now,
         recv_window_ms: u32,
         signer: &BinanceSigner,
-    ) -> String {
+    ) -> CallTarget {
         let stamp = stamp(now, recv_window_ms);
         match self.stage {
             Stage::OpenOrders => signed_target("/fapi/v1/openOrders", &stamp, signer),
@@ -104,12 +104,14 @@ impl QueryStep {
             Stage::Trades { from, .. } => {
                 let symbol = self.symbol(symbols);
                 let from = match from {
-                    Cursor::Trade(trade) => format!("fromId={}", trade.0),
+                    Cursor::Trade(trade) => composed(format_args!("fromId={}", trade.0)),
                     Cursor::Time(millis) => {
-                        format!("startTime={millis}&endTime={}", millis + WEEK_MS - 1)
+                        let end = millis + WEEK_MS - 1;
+                        composed(format_args!("startTime={millis}&endTime={end}"))
                     }
                 };
-                let query = format!("symbol={symbol}&{from}&limit={TRADES_A_PAGE}&{stamp}");
+                let query =
+                    composed(format_args!("symbol={symbol}&{from}&limit={TRADES_A_PAGE}&{stamp}"));
                 signed_target("/fapi/v1/userTrades", &query, signer)
             }
         }
@@ -271,12 +273,13 @@ pub(super) fn position_mode_target(
     now: Now,
     recv_window_ms: u32,
     signer: &BinanceSigner,
-) -> String {
+) -> CallTarget {
     signed_target("/fapi/v1/positionSide/dual", &stamp(now, recv_window_ms), signer)
 }
 
-fn stamp(now: Now, recv_window_ms: u32) -> String {
-    format!("recvWindow={recv_window_ms}&timestamp={}", now.venue_time().as_millis())
+fn stamp(now: Now, recv_window_ms: u32) -> CallTarget {
+    let timestamp = now.venue_time().as_millis();
+    composed(format_args!("recvWindow={recv_window_ms}&timestamp={timestamp}"))
 }
 
 const TRADES_A_PAGE: usize = 1_000;

@@ -12,6 +12,7 @@ use enigma_types::{
 
 use super::account_answers::{PositionSide, decode_error_code};
 use super::alerts::AlertGate;
+use super::auth::composed;
 use super::fields::{ReadError, fields, need};
 use super::reject_codes::{LISTEN_KEY_GONE, is_authentication};
 use super::symbols::SymbolTable;
@@ -142,8 +143,8 @@ impl AccountSession {
         let request = CallRequest {
             call,
             method,
-            target: "/fapi/v1/listenKey".into(),
-            header: Some(("X-MBX-APIKEY", signer.api_key.clone())),
+            target: composed(format_args!("/fapi/v1/listenKey")),
+            header: Some(("X-MBX-APIKEY", signer.key_name())),
             timeout: Self::CALL_TIMEOUT,
         };
         if outbox.call(request) {

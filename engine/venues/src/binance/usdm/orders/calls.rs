@@ -6,10 +6,13 @@ use super::{OrderSession, PositionMode, binance};
 use crate::binance::usdm::account_answers::{
     decode_error_code, decode_position_mode, decode_server_time,
 };
+use crate::binance::usdm::auth::composed;
 use crate::binance::usdm::fields::ReadError;
 use crate::binance::usdm::queries::{Answered, Next, QueryStep, position_mode_target};
 use crate::binance::usdm::reject_codes::is_authentication;
-use crate::session::{AlertKind, Answer, CallId, CallRequest, Method, Outbox, VenueError};
+use crate::session::{
+    AlertKind, Answer, CallId, CallRequest, CallTarget, Method, Outbox, VenueError,
+};
 use crate::signer::{BinanceSigner, Signer};
 
 /// A call that waits for its answer.
@@ -38,7 +41,8 @@ impl PendingCall {
 
 impl OrderSession {
     pub(super) fn ask_time(&mut self, now: Now, outbox: &mut Outbox) {
-        let asked = self.ask(now, Purpose::Time, TIME_WEIGHT, "/fapi/v1/time".into(), None, outbox);
+        let time = composed(format_args!("/fapi/v1/time"));
+        let asked = self.ask(now, Purpose::Time, TIME_WEIGHT, time, None, outbox);
         if asked { self.clock.asked() } else { self.clock.retry(now.mono) }
     }
 
@@ -74,7 +78,7 @@ impl OrderSession {
         now: Now,
         purpose: Purpose,
         weight: u32,
-        target: String,
+        target: CallTarget,
         signer: Option<&BinanceSigner>,
         outbox: &mut Outbox,
     ) -> bool {
@@ -87,7 +91,7 @@ impl OrderSession {
             return false;
         }
         let call = self.new_call();
-        let header = signer.map(|signer| (API_KEY_HEADER, signer.api_key.clone()));
+        let header = signer.map(|signer| (API_KEY_HEADER, signer.key_name()));
         let request =
             CallRequest { call, method: Method::Get, target, header, timeout: CALL_TIMEOUT };
         let asked = outbox.call(request);

@@ -35,7 +35,7 @@ fn a_listen_key_is_made_before_the_dial() {
     let mut harness = started();
     assert_eq!((harness.state, &harness.outbox.dial), (SessionState::Connecting, &None));
     let call = harness.take_call(Method::Post, KEY);
-    assert_eq!(call.header, Some(("X-MBX-APIKEY", "key".to_owned())));
+    assert_eq!(call.header, Some(("X-MBX-APIKEY", crate::session::KeyName::from("key").unwrap())));
     let answer = http(200, "{\"listenKey\":\"pqia91\"}");
     harness.ok(Input::Response { call: call.call, answer });
     let dial = harness.outbox.dial.take().unwrap();

@@ -84,7 +84,7 @@ fn open_orders_are_told_one_by_one_and_closed_with_the_end() {
     let other = ours.replace("BTCUSDT", "ETHUSDT");
     let call = harness.take_call(Method::Get, "/fapi/v1/openOrders?recvWindow=5000&timestamp=");
     assert!(call.target.contains("&signature="));
-    assert_eq!(call.header, Some(("X-MBX-APIKEY", "key".to_owned())));
+    assert_eq!(call.header, Some(("X-MBX-APIKEY", crate::session::KeyName::from("key").unwrap())));
     let body = format!("[{ours},{foreign},{other}]");
     harness.ok(Input::Response { call: call.call, answer: http(200, &body) });
     let reports = harness.reports();
