@@ -82,7 +82,8 @@ pub(super) fn truncated_decimal(
     };
     // What is cut off must be digits too, or the text is no number at all.
     let (kept, cut) = text.split_at(end);
-    let cut = cut.strip_prefix(b".").unwrap_or(cut);
+    // Only without digits to keep does the point fall to what is cut off; a second one never does.
+    let cut = if digits == 0 { cut.strip_prefix(b".").unwrap_or(cut) } else { cut };
     if !cut.iter().all(u8::is_ascii_digit) {
         return Err(ReadError::Absurd(name));
     }
@@ -136,6 +137,8 @@ mod tests {
         check_truncated("0.000001", 2, Some(0));
         check_truncated("1.2x", 1, None);
         check_truncated("1.", 1, None);
+        check_truncated("65.63.8", 2, None);
+        check_truncated("65.6.8", 0, None);
         check_truncated("1e5", 1, None);
         check_truncated("", 1, None);
     }
