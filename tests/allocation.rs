@@ -4,7 +4,8 @@
 //! Counted after warm-up. Reconnects, resyncs and commands are outside: they may allocate.
 
 #![expect(unsafe_code, reason = "a counting allocator is one")]
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may stop here")]
+#![expect(clippy::expect_used, reason = "a test may stop here")]
+#![expect(clippy::print_stdout, reason = "the counts are part of the result")]
 
 mod in_process;
 
@@ -81,7 +82,7 @@ fn the_pinned_thread_allocates_nothing_on_plain_sockets_and_only_rustls_does_wit
     let tls = measure(Transport::Tls);
     println!("tls: {tls:?}");
     assert!(tls.records > 100_000, "{tls:?}");
-    assert!(tls.allocations <= 2 * tls.records, "{tls:?}");
+    assert!(tls.allocations <= tls.records, "{tls:?}");
 }
 
 /// Trades over at least 100,000 ticks and says what was counted meanwhile.

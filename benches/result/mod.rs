@@ -10,14 +10,14 @@ use serde_json::json;
 
 /// One measured span.
 #[derive(Clone, Debug)]
-pub struct Row {
-    pub label: String,
-    pub span: String,
-    pub quantiles: Quantiles,
+pub(crate) struct Row {
+    pub(crate) label: String,
+    pub(crate) span: String,
+    pub(crate) quantiles: Quantiles,
 }
 
 impl Row {
-    pub fn new(label: &str, span: &str, quantiles: Quantiles) -> Self {
+    pub(crate) fn new(label: &str, span: &str, quantiles: Quantiles) -> Self {
         Self { label: label.into(), span: span.into(), quantiles }
     }
 
@@ -30,12 +30,12 @@ impl Row {
 }
 
 /// Prints the rows, in nanoseconds.
-pub fn print(rows: &[Row]) {
+pub(crate) fn print(rows: &[Row]) {
     println!("{}", table(rows));
 }
 
 /// Writes `target/bench/*.json`.
-pub fn write_files(rows: &[Row]) {
+pub(crate) fn write_files(rows: &[Row]) {
     let folder = root().join("target/bench");
     fs::create_dir_all(&folder).unwrap();
     for row in rows {
@@ -45,7 +45,7 @@ pub fn write_files(rows: &[Row]) {
 }
 
 /// Puts the table between the README's marks and the figures beside it, for tests to compare.
-pub fn write_readme(rows: &[Row]) {
+pub(crate) fn write_readme(rows: &[Row]) {
     let figures: Vec<_> = rows.iter().map(as_json).collect();
     let text = serde_json::to_string_pretty(&figures).unwrap();
     fs::write(root().join("benches/result/tick_to_order.json"), text + "\n").unwrap();

@@ -1,7 +1,7 @@
 //! The two programs as an operator runs them: `enigma simulator` and `enigma run`, in processes of
 //! their own, spoken to over HTTP.
 
-#![expect(dead_code, reason = "each test uses its own part of this")]
+#![expect(clippy::expect_used, reason = "a test may stop here")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
