@@ -295,7 +295,9 @@ impl Reader {
             side: "side",
         };
         let id = number(row, "orderId")?;
-        self.fill(row, &keys, symbol, Whose::Untold, id, time(row, "time")?).map(Some)
+        // The venue doesn't tell the client's id with a fill.
+        self.fill(row, &keys, symbol, Whose::Others(String::new()), id, time(row, "time")?)
+            .map(Some)
     }
 
     fn fill(
@@ -365,7 +367,7 @@ impl Reader {
         let number = digits.and_then(|digits| u64::from_str_radix(digits, 16).ok());
         Ok(match number.filter(|number| *number > 0) {
             Some(number) => Whose::Ours(number),
-            None => Whose::Others(id.to_owned()),
+            None => Whose::Others(cut_id(id)),
         })
     }
 
@@ -389,6 +391,16 @@ struct FillKeys {
     fee: &'static str,
     asset: &'static str,
     side: &'static str,
+}
+
+/// Another's id as it is kept: the venue's longest has 36 letters, and 40 bytes are kept.
+fn cut_id(id: &str) -> String {
+    id.chars().fold(String::new(), |mut kept, letter| {
+        if kept.len() + letter.len_utf8() <= 40 {
+            kept.push(letter);
+        }
+        kept
+    })
 }
 
 fn status_word(word: &str, filled: Exact, quantity: Exact) -> &'static str {

@@ -16,8 +16,6 @@ pub(crate) enum Statement {
 pub(crate) enum Whose {
     Ours(u64),
     Others(String),
-    /// Fills that are asked for come without the client's id.
-    Untold,
 }
 
 /// The whole state of an order.

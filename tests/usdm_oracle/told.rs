@@ -130,7 +130,6 @@ fn balance(report: &BalanceReport) -> BalanceFacts {
 fn whose(reference: &OrderReference) -> Whose {
     match reference {
         OrderReference::Ours(id) => Whose::Ours(id.get()),
-        OrderReference::External(text) if text.is_empty() => Whose::Untold,
         OrderReference::External(text) => Whose::Others(text.to_string()),
     }
 }
