@@ -186,6 +186,15 @@ fn one_tls_provider_and_no_second_copy_of_it() {
     }
 }
 
+#[test]
+fn every_file_that_the_readme_names_is_there() {
+    let readme = read("README.md");
+    let links = readme.split("](").skip(1).filter_map(|rest| rest.split_once(')'));
+    for (link, _) in links.filter(|(link, _)| !link.starts_with('#')) {
+        assert!(root().join(link).exists(), "README.md names {link}");
+    }
+}
+
 fn dependencies(folder: &str) -> Vec<String> {
     let manifest: toml::Table = read(&format!("{folder}/Cargo.toml")).parse().unwrap();
     let table = manifest.get("dependencies").and_then(toml::Value::as_table);

@@ -1,4 +1,4 @@
-//! What a bench found: one table on the terminal, one JSON file a row, and the README's figures.
+//! What a bench found: one table on the terminal and one JSON file a row.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -44,20 +44,6 @@ pub(crate) fn write_files(rows: &[Row]) {
     }
 }
 
-/// Puts the table between the README's marks and the figures beside it, for tests to compare.
-pub(crate) fn write_readme(rows: &[Row]) {
-    let figures: Vec<_> = rows.iter().map(as_json).collect();
-    let text = serde_json::to_string_pretty(&figures).unwrap();
-    fs::write(root().join("benches/result/tick_to_order.json"), text + "\n").unwrap();
-    let readme = root().join("README.md");
-    let before = fs::read_to_string(&readme).unwrap();
-    let (head, rest) = before.split_once(BEGIN).expect("the README has its mark");
-    let (_, tail) = rest.split_once(END).expect("the README has its second mark");
-    let table = table(rows);
-    let note = format!("Measured at commit {} on {}.", commit(), host());
-    fs::write(readme, format!("{head}{BEGIN}\n{note}\n\n{table}\n{END}{tail}")).unwrap();
-}
-
 fn table(rows: &[Row]) -> String {
     let mut text = String::from(
         "| order | span, in ns | n | p50 | p99 | p99.9 | max |\n| --- | --- | --: | --: | --: | --: | --: |\n",
@@ -101,6 +87,3 @@ fn host() -> String {
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
 }
-
-const BEGIN: &str = "<!-- figures: written by `make bench`, checked by tests/tidy.rs -->";
-const END: &str = "<!-- end of figures -->";

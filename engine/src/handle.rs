@@ -15,7 +15,7 @@ use enigma_types::{AccountId, BookTop, InstrumentId, InstrumentTable, UnixNanos,
 use crate::counters::EngineMetrics;
 use crate::gateway_thread::{GatewayCounters, GatewayShared};
 use crate::settings::{Environment, Waiting};
-use crate::snapshot::ReadModel;
+use crate::snapshot::{KillView, ReadModel};
 
 /// A running engine. Clones share it; the last one dropped doesn't stop it: `shutdown` does.
 #[derive(Clone, Debug)]
@@ -152,6 +152,7 @@ impl EngineHandle {
             Ok(receipt) => KillReceipt { receipt, barrier: Barrier::Acknowledged },
             Err(_) => {
                 self.shared.gateway.order_sockets.shut_down();
+                self.show_killed(reason);
                 KillReceipt { receipt: Receipt::default(), barrier: Barrier::SocketsClosed }
             }
         }
@@ -223,6 +224,16 @@ impl EngineHandle {
         }
         self.shared.set_phase(Phase::Stopped);
         settled
+    }
+
+    /// The gate is closed, though the desk hasn't latched it yet: readers are told so now, and the
+    /// desk's own record follows as soon as it can.
+    fn show_killed(&self, reason: &str) {
+        let mut model = self.shared.model.write().unwrap_or_else(PoisonError::into_inner);
+        if !model.kill.engaged {
+            let since = model.kill.since;
+            model.kill = KillView { engaged: true, reason: reason.into(), since };
+        }
     }
 
     fn wait_for_closed(&self, deadline: Instant) -> bool {

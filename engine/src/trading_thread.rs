@@ -18,7 +18,7 @@ use enigma_types::{
 use enigma_venues::session::{Alert, AlertKind};
 
 use crate::clock::Clock;
-use crate::connection::Sent;
+use crate::connection::{Epoch, Sent};
 use crate::counters::{EngineMetrics, Queue};
 use crate::gateway_thread::{Gateway, GatewayEvents, Handed, SlotPlan, Stamps, VenueSessions};
 use crate::handle::{Envelope, Phase, Shared};
@@ -48,6 +48,8 @@ pub(crate) struct FusedThread {
     side: DeskSide,
     clock: Clock,
     shared: Arc<Shared>,
+    /// The newest engagement of the gate that the desk has latched: a re-arm lifts no later one.
+    latched: Epoch,
 }
 
 /// The desk as the gateway sees it.
@@ -84,7 +86,8 @@ impl FusedThread {
             sent: SentOrders::new(),
             displayed_at: vec![Nanos::ZERO; InstrumentTable::CAPACITY].into(),
         };
-        Self { gateway, side, clock, shared }
+        let latched = shared.gateway.gate.epoch();
+        Self { gateway, side, clock, shared, latched }
     }
 
     /// Turns until the engine is told to stop.
@@ -134,11 +137,13 @@ impl FusedThread {
             self.shared.metrics.trading.commands.add(1);
             let now = self.now();
             let rearm = matches!(command, DeskCommand::Rearm);
+            if matches!(command, DeskCommand::Kill { .. }) {
+                self.latched = self.shared.gateway.gate.epoch();
+            }
             let stops = stops_orders(&command);
-            let epoch = self.shared.gateway.gate.epoch();
             let result = self.side.desk.handle_command(now, command, &mut self.side.actions);
             if rearm && result.is_ok() {
-                self.shared.gateway.gate.release(epoch);
+                self.shared.gateway.gate.release(self.latched);
             }
             if stops {
                 self.gateway.purge(&mut self.side);
@@ -149,6 +154,7 @@ impl FusedThread {
         }
         if self.shared.gateway.gate.is_engaged() && !self.side.desk.kill().engaged {
             let now = self.now();
+            self.latched = self.shared.gateway.gate.epoch();
             let command = DeskCommand::Kill { reason: "the gate was closed".into() };
             // The desk has no reason to refuse a kill.
             let _ = self.side.desk.handle_command(now, command, &mut self.side.actions);
@@ -192,6 +198,11 @@ impl FusedThread {
         trading.illegal_transitions.set(counters.illegal_transitions);
         trading.journal_refusals.set(counters.journal_failures);
         trading.kill_switch.set(i64::from(self.side.desk.kill().engaged));
+        for (check, count) in (0_u8..).zip(counters.rejections) {
+            if let Some(shown) = trading.risk_rejections(check) {
+                shown.set(count);
+            }
+        }
         let venue = trading.venue(VenueId::BinanceUsdm);
         venue.orders_unknown.set(i64::try_from(counters.orders_unknown).unwrap_or(i64::MAX));
         venue.orders_open.set(i64::from(self.side.desk.risk().open_orders()));

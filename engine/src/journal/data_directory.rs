@@ -91,7 +91,7 @@ fn lock(directory: &Path) -> Result<File, JournalError> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o600);
     let mut file = options.open(&path).map_err(refused)?;
-    match file.try_lock() {
+    match patient_lock(&file) {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
             let mut process = String::new();
@@ -109,6 +109,18 @@ fn lock(directory: &Path) -> Result<File, JournalError> {
     file.rewind().map_err(refused)?;
     writeln!(file, "{}", std::process::id()).map_err(refused)?;
     Ok(file)
+}
+
+/// A process that was just killed may hold the lock for a moment longer, and so may a child that
+/// another thread is about to start: only a lock that stays is somebody's.
+fn patient_lock(file: &File) -> Result<(), TryLockError> {
+    for _ in 0..LOCK_TRIES {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+            result => return result,
+        }
+    }
+    file.try_lock()
 }
 
 fn installation(
@@ -151,6 +163,9 @@ fn replace(directory: &Path, name: &str, text: &str) -> Result<(), JournalError>
 
 const SEGMENTS: &str = "journal";
 const INSTALLATION: &str = "installation";
+
+const LOCK_TRIES: u32 = 20;
+const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, clippy::panic, reason = "a test may stop here")]

@@ -38,7 +38,8 @@ pub struct RiskLimits {
     pub max_position_notional: Decimal,
     /// C7: open orders.
     pub max_open_orders: u32,
-    /// C8: messages in any second. Cancels have a reserve of their own beside it.
+    /// C8: messages in any second; the default keeps below Binance's 1,200 orders a minute. Cancels
+    /// have a reserve of their own beside it.
     pub max_messages_per_second: u32,
     /// C17: how far our clock may stand from the venue's, in milliseconds.
     pub max_clock_skew_ms: u32,
@@ -52,7 +53,7 @@ impl Default for RiskLimits {
             max_book_age_ms: 5_000,
             max_position_notional: Decimal::new(1_000_000, 0),
             max_open_orders: 200,
-            max_messages_per_second: 100,
+            max_messages_per_second: 20,
             max_clock_skew_ms: 500,
         }
     }
