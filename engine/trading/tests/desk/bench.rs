@@ -107,7 +107,11 @@ pub(crate) fn prefix() -> InstallationPrefix {
 }
 
 pub(crate) fn settings() -> DeskSettings {
-    let limits = RiskLimits { max_book_age_ms: 60_000, ..RiskLimits::default() };
+    let limits = RiskLimits {
+        max_book_age_ms: 60_000,
+        max_messages_per_second: 100,
+        ..RiskLimits::default()
+    };
     let accounts = vec![(ACCOUNT, VENUE)];
     DeskSettings {
         max_strategies: 4,

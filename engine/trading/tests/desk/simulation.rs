@@ -97,6 +97,7 @@ fn desk_settings() -> DeskSettings {
     let limits = RiskLimits {
         max_position_notional: Decimal::new(6, 0),
         max_book_age_ms: 600_000,
+        max_messages_per_second: 100,
         ..RiskLimits::default()
     };
     let query_timeout = Nanos::from_secs(4);
