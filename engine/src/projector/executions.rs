@@ -71,6 +71,7 @@ impl Projector {
         }
         let mut order = Order::adopted(id, working, report, self.fence_after);
         let known = self.orders.get(&id);
+        let adopted = known.is_none();
         if let Some(known) = known {
             if !is_proved_dead(known) {
                 return;
@@ -84,7 +85,9 @@ impl Projector {
         self.live.insert(id);
         self.name(id);
         self.show(model, at, id, Some("found at the venue".into()));
-        self.claim_waiting(model, at, id);
+        if adopted {
+            self.claim_waiting(model, at, id);
+        }
     }
 
     /// Moves the account's position by an execution that wasn't counted yet, then its owner's.
@@ -118,6 +121,8 @@ impl Projector {
         model.push_fill(at.wall, view);
         if let Some(id) = owner {
             self.owned_fill(model, at, id, report, fill);
+            // The fill may have been the first to name the order as the venue does.
+            self.claim_waiting(model, at, id);
         } else if by_query {
             if self.waiting.len() >= WAITING {
                 self.waiting.pop_front();
