@@ -46,7 +46,7 @@ impl Projector {
                 let reason = words(&report.outcome, change.closed);
                 self.settle(model, at, id, was_closed, reason);
                 if unnamed {
-                    self.claim_waiting(model, at, id);
+                    self.claim_waiting(model, at, id, report);
                 }
             }
             Err(illegal) => {
@@ -86,7 +86,7 @@ impl Projector {
         self.name(id);
         self.show(model, at, id, Some("found at the venue".into()));
         if adopted {
-            self.claim_waiting(model, at, id);
+            self.claim_waiting(model, at, id, report);
         }
     }
 
@@ -122,7 +122,7 @@ impl Projector {
         if let Some(id) = owner {
             self.owned_fill(model, at, id, report, fill);
             // The fill may have been the first to name the order as the venue does.
-            self.claim_waiting(model, at, id);
+            self.claim_waiting(model, at, id, report);
         } else if by_query {
             if self.waiting.len() >= WAITING {
                 self.waiting.pop_front();
@@ -171,10 +171,15 @@ impl Projector {
         self.show_strategy_position(model, at, strategy, report.instrument);
     }
 
-    /// Books the fills that waited for this order's id at the venue.
-    fn claim_waiting(&mut self, model: &mut ReadModel, at: Stamp, id: ClientOrderId) {
-        let Some(order) = self.orders.get(&id) else { return };
-        let key = (order.account, order.instrument, order.venue_order_id);
+    /// Books the fills that waited for the id under which the venue knows this order.
+    fn claim_waiting(
+        &mut self,
+        model: &mut ReadModel,
+        at: Stamp,
+        id: ClientOrderId,
+        named_by: &ExecutionReport,
+    ) {
+        let key = (named_by.account, named_by.instrument, named_by.venue_order_id);
         let same = |report: &ExecutionReport| {
             (report.account, report.instrument, report.venue_order_id) == key
         };
