@@ -166,7 +166,7 @@ pub fn decode_server_time(body: &[u8]) -> Result<u64, ReadError> {
 }
 
 /// Reads an error body, which REST sends without an envelope: its code.
-pub(super) fn decode_error_code(body: &[u8]) -> Option<i32> {
+pub(in crate::binance) fn decode_error_code(body: &[u8]) -> Option<i32> {
     let [code] = fields(&RawValue::of_message(body).ok()?, ["code"]).ok()?;
     i32::try_from(code?.as_i64().ok()?).ok()
 }
@@ -233,7 +233,7 @@ pub(super) fn position_row(
     })
 }
 
-pub(super) fn asset_of(field: RawValue<'_>) -> Result<Asset, ReadError> {
+pub(in crate::binance) fn asset_of(field: RawValue<'_>) -> Result<Asset, ReadError> {
     let mut buffer = [0; 32];
     Asset::from(field.as_str(&mut buffer)?).map_err(|_| ReadError::Absurd("asset"))
 }

@@ -9,14 +9,20 @@ use enigma_types::Nanos;
 use crate::session::{AlertKind, Outbox};
 
 #[derive(Debug, Default)]
-pub(super) struct AlertGate {
+pub(in crate::binance) struct AlertGate {
     last: ArrayVec<(Discriminant<AlertKind>, Nanos), 16>,
 }
 
 impl AlertGate {
     const INTERVAL: Nanos = Nanos::from_secs(10);
 
-    pub(super) fn raise(&mut self, now: Nanos, outbox: &mut Outbox, kind: AlertKind, detail: &str) {
+    pub(in crate::binance) fn raise(
+        &mut self,
+        now: Nanos,
+        outbox: &mut Outbox,
+        kind: AlertKind,
+        detail: &str,
+    ) {
         let key = discriminant(&kind);
         match self.last.iter_mut().find(|(known, _)| *known == key) {
             Some((_, at)) if now.since(*at) < Self::INTERVAL => return,

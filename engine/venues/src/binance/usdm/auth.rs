@@ -94,7 +94,7 @@ pub fn signed_target(path: &str, query: &str, signer: &BinanceSigner) -> CallTar
 }
 
 /// A target or a part of one, written in place.
-pub(super) fn composed(text: fmt::Arguments<'_>) -> CallTarget {
+pub(in crate::binance) fn composed(text: fmt::Arguments<'_>) -> CallTarget {
     let mut target = CallTarget::new();
     add(&mut target, text);
     target

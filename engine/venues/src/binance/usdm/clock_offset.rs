@@ -7,15 +7,15 @@ use enigma_types::{Nanos, Now};
 
 /// An offset and how far it may be wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct ClockEstimate {
+pub(in crate::binance) struct ClockEstimate {
     /// Venue clock minus our wall clock.
-    pub(super) offset_ns: i64,
-    pub(super) uncertainty_ns: u64,
+    pub(in crate::binance) offset_ns: i64,
+    pub(in crate::binance) uncertainty_ns: u64,
 }
 
 /// The last round trips.
 #[derive(Clone, Debug, Default)]
-pub(super) struct ClockOffset {
+pub(in crate::binance) struct ClockOffset {
     samples: [Option<Sample>; Self::KEPT],
     next: usize,
 }
@@ -34,7 +34,7 @@ impl ClockOffset {
     const HALF_MILLISECOND_NS: i64 = 500_000;
 
     /// Takes a round trip in: when it was asked, when it was answered, and the venue's answer.
-    pub(super) fn add(&mut self, asked: Now, answered: Now, server_time_ms: u64) {
+    pub(in crate::binance) fn add(&mut self, asked: Now, answered: Now, server_time_ms: u64) {
         let round_trip = answered.mono.since(asked.mono).0;
         let middle = answered.wall.0.saturating_sub(round_trip / 2);
         let server = i128::from(server_time_ms) * 1_000_000 + i128::from(Self::HALF_MILLISECOND_NS);
@@ -49,7 +49,7 @@ impl ClockOffset {
         self.next = (self.next + 1) % Self::KEPT;
     }
 
-    pub(super) fn best(&self, now: Nanos) -> Option<ClockEstimate> {
+    pub(in crate::binance) fn best(&self, now: Nanos) -> Option<ClockEstimate> {
         let aged = self.samples.iter().flatten().map(|sample| ClockEstimate {
             offset_ns: sample.estimate.offset_ns,
             uncertainty_ns: sample.estimate.uncertainty_ns

@@ -32,7 +32,7 @@ impl From<ReadError> for VenueError {
 
 /// The named fields of an object; `None` for what is absent or null.
 #[inline]
-pub(super) fn fields<'a, const N: usize>(
+pub(in crate::binance) fn fields<'a, const N: usize>(
     object: &RawValue<'a>,
     names: [&str; N],
 ) -> Result<[Option<RawValue<'a>>; N], DecodeError> {
@@ -49,7 +49,7 @@ pub(super) fn fields<'a, const N: usize>(
 }
 
 #[inline]
-pub(super) fn need<'a>(
+pub(in crate::binance) fn need<'a>(
     field: Option<RawValue<'a>>,
     name: &'static str,
 ) -> Result<RawValue<'a>, ReadError> {
@@ -58,7 +58,7 @@ pub(super) fn need<'a>(
 
 /// A decimal that is zero or more: a price or a quantity.
 #[inline]
-pub(super) fn unsigned_decimal(
+pub(in crate::binance) fn unsigned_decimal(
     field: Option<RawValue<'_>>,
     name: &'static str,
     scale: Scale,
@@ -68,7 +68,7 @@ pub(super) fn unsigned_decimal(
 }
 
 /// A decimal cut to the scale toward zero, for what a venue computes itself: an average price.
-pub(super) fn truncated_decimal(
+pub(in crate::binance) fn truncated_decimal(
     field: RawValue<'_>,
     name: &'static str,
     scale: Scale,
@@ -91,7 +91,7 @@ pub(super) fn truncated_decimal(
 }
 
 /// An amount of an asset, as a text or a number.
-pub(super) fn amount(field: RawValue<'_>) -> Result<Amount, ReadError> {
+pub(in crate::binance) fn amount(field: RawValue<'_>) -> Result<Amount, ReadError> {
     Amount::parse(number_text(field)?).map_err(|error| decimal_error(error, field))
 }
 

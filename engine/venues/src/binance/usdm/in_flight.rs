@@ -9,7 +9,7 @@ use crate::session::OrderKey;
 
 /// What was asked under a request id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Asked {
+pub(in crate::binance) enum Asked {
     Request {
         kind: RequestKind,
         key: OrderKey,
@@ -25,17 +25,17 @@ pub(super) enum Asked {
 
 /// One request that went into the connection's buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct InFlight {
-    pub(super) id: u64,
-    pub(super) asked: Asked,
-    pub(super) sent_at: Nanos,
+pub(in crate::binance) struct InFlight {
+    pub(in crate::binance) id: u64,
+    pub(in crate::binance) asked: Asked,
+    pub(in crate::binance) sent_at: Nanos,
     /// Reported Unknown already; kept because a late answer is still news.
-    pub(super) overdue: bool,
+    pub(in crate::binance) overdue: bool,
 }
 
 /// Requests by id. The id's low byte is the place in the table.
 #[derive(Debug)]
-pub(super) struct InFlightTable {
+pub(in crate::binance) struct InFlightTable {
     places: Box<[Option<InFlight>; Self::CAPACITY]>,
     next_serial: u64,
     /// Where the search for a free place goes on.
@@ -44,23 +44,23 @@ pub(super) struct InFlightTable {
 }
 
 impl InFlightTable {
-    pub(super) const CAPACITY: usize = 256;
+    pub(in crate::binance) const CAPACITY: usize = 256;
 
-    pub(super) fn new() -> Self {
+    pub(in crate::binance) fn new() -> Self {
         Self { places: Box::new([None; Self::CAPACITY]), next_serial: 1, cursor: 0, waiting: 0 }
     }
 
     /// How many wait for an answer and aren't overdue.
-    pub(super) fn waiting(&self) -> usize {
+    pub(in crate::binance) fn waiting(&self) -> usize {
         self.waiting
     }
 
-    pub(super) fn is_full(&self) -> bool {
+    pub(in crate::binance) fn is_full(&self) -> bool {
         self.waiting == Self::CAPACITY
     }
 
     /// The id that the next `insert` uses, and its place: free, or taken by what is overdue.
-    pub(super) fn reserve(&mut self) -> Option<u64> {
+    pub(in crate::binance) fn reserve(&mut self) -> Option<u64> {
         if self.is_full() {
             return None;
         }
@@ -76,7 +76,7 @@ impl InFlightTable {
     }
 
     /// Keeps what was sent under an id that `reserve` gave.
-    pub(super) fn insert(&mut self, id: u64, asked: Asked, sent_at: Nanos) {
+    pub(in crate::binance) fn insert(&mut self, id: u64, asked: Asked, sent_at: Nanos) {
         debug_assert_eq!(id >> 8, self.next_serial, "ids are used in the order they are reserved");
         if let Some(place) = self.places.get_mut((id & 0xFF) as usize) {
             *place = Some(InFlight { id, asked, sent_at, overdue: false });
@@ -87,7 +87,7 @@ impl InFlightTable {
     }
 
     /// Takes the request that an answer names.
-    pub(super) fn take(&mut self, id: u64) -> Option<InFlight> {
+    pub(in crate::binance) fn take(&mut self, id: u64) -> Option<InFlight> {
         let place = self.places.get_mut((id & 0xFF) as usize)?;
         let entry = place.filter(|entry| entry.id == id)?;
         *place = None;
@@ -96,7 +96,7 @@ impl InFlightTable {
     }
 
     /// Takes the newest submit or replace of an order: the one that the barrier took back.
-    pub(super) fn take_purged(&mut self, order: ClientOrderId) -> Option<InFlight> {
+    pub(in crate::binance) fn take_purged(&mut self, order: ClientOrderId) -> Option<InFlight> {
         let is_risk = |entry: &&InFlight| match entry.asked {
             Asked::Request { kind: RequestKind::Submit | RequestKind::Replace, key } => {
                 key.client_order_id == order && !entry.overdue
@@ -111,7 +111,7 @@ impl InFlightTable {
     }
 
     /// Marks what was sent before `before` as overdue and hands out each once.
-    pub(super) fn expire(&mut self, before: Nanos, mut overdue: impl FnMut(&InFlight)) {
+    pub(in crate::binance) fn expire(&mut self, before: Nanos, mut overdue: impl FnMut(&InFlight)) {
         for entry in self.places.iter_mut().flatten() {
             if !entry.overdue && entry.sent_at <= before {
                 entry.overdue = true;
@@ -122,7 +122,7 @@ impl InFlightTable {
     }
 
     /// Hands out everything that still waits, and forgets all.
-    pub(super) fn drain(&mut self, mut lost: impl FnMut(&InFlight)) {
+    pub(in crate::binance) fn drain(&mut self, mut lost: impl FnMut(&InFlight)) {
         for place in self.places.iter_mut() {
             if let Some(entry) = place.take().filter(|entry| !entry.overdue) {
                 lost(&entry);
@@ -132,7 +132,7 @@ impl InFlightTable {
     }
 
     /// When the oldest waiting request was sent.
-    pub(super) fn oldest(&self) -> Option<Nanos> {
+    pub(in crate::binance) fn oldest(&self) -> Option<Nanos> {
         if self.waiting == 0 {
             return None;
         }

@@ -178,7 +178,7 @@ fn decode_symbol(name: &str, item: &RawValue<'_>) -> Result<Instrument, Exchange
     })
 }
 
-fn text(field: Option<RawValue<'_>>) -> Option<&[u8]> {
+pub(in crate::binance) fn text(field: Option<RawValue<'_>>) -> Option<&[u8]> {
     let field = field?;
     match field.bytes().first() {
         Some(b'"') => field.as_plain().ok(),
@@ -192,13 +192,13 @@ fn widened(scale: Scale, digits: Option<RawValue<'_>>) -> Scale {
     told.and_then(|digits| Scale::new(digits).ok()).map_or(scale, |told| told.max(scale))
 }
 
-fn positive(text: &[u8], scale: Scale) -> Option<i64> {
+pub(in crate::binance) fn positive(text: &[u8], scale: Scale) -> Option<i64> {
     parse_decimal(text, scale).ok().filter(|&value| value > 0)
 }
 
 /// Zero switches a maximum off, and one that doesn't fit is as good as none. Digits beyond the
 /// scale can't matter: no price or quantity on the grid has them.
-fn maximum(text: &[u8], scale: Scale) -> Option<i64> {
+pub(in crate::binance) fn maximum(text: &[u8], scale: Scale) -> Option<i64> {
     use enigma_types::DecimalError;
     match parse_decimal(text, scale) {
         Ok(0) | Err(DecimalError::Overflow) => Some(i64::MAX),
@@ -215,7 +215,7 @@ fn maximum(text: &[u8], scale: Scale) -> Option<i64> {
     }
 }
 
-fn band(field: Option<RawValue<'_>>) -> Result<Option<i64>, ()> {
+pub(in crate::binance) fn band(field: Option<RawValue<'_>>) -> Result<Option<i64>, ()> {
     let Some(field) = field else { return Ok(None) };
     let scale = Scale::new(8).map_err(|_| ())?;
     let value = text(Some(field)).and_then(|text| parse_decimal(text, scale).ok());

@@ -4,20 +4,20 @@
 //! Implements <https://developers.binance.com/docs/derivatives/usds-margined-futures> as
 //! `binance.md` has it (compiled 2026-11-24).
 
-mod account_answers;
-mod alerts;
+pub(super) mod account_answers;
+pub(super) mod alerts;
 pub mod auth;
 mod book;
 mod book_sync;
 mod budget;
-mod clock_offset;
-mod fields;
-mod in_flight;
+pub(super) mod clock_offset;
+pub(super) mod fields;
+pub(super) mod in_flight;
 pub mod instruments;
 pub mod market;
 mod market_messages;
-mod order_answers;
-mod order_frames;
+pub(super) mod order_answers;
+pub(super) mod order_frames;
 pub mod orders;
 mod queries;
 pub mod reject_codes;
@@ -25,7 +25,7 @@ mod subscriptions;
 pub mod symbols;
 mod user_events;
 pub mod user_stream;
-mod venue_clock;
+pub(super) mod venue_clock;
 
 use enigma_types::Nanos;
 
@@ -61,13 +61,13 @@ impl DepthStream {
 
 /// When a connection made now is to be replaced: an hour before the venue ends it, give or take
 /// half an hour by the seed, so that not all go at once.
-fn rotation_at(connected: Nanos, seed: u64) -> Nanos {
+pub(super) fn rotation_at(connected: Nanos, seed: u64) -> Nanos {
     const EARLIEST_S: u64 = 22 * 3_600 + 1_800;
     connected.plus(Nanos::from_secs(EARLIEST_S + spread(seed) % 3_600))
 }
 
 /// The venue closes at 24 hours: a rotation that wasn't done is asked for again.
-const ROTATION_REMINDER: Nanos = Nanos::from_secs(300);
+pub(super) const ROTATION_REMINDER: Nanos = Nanos::from_secs(300);
 
 /// SplitMix64's mixing of one number.
 fn spread(seed: u64) -> u64 {

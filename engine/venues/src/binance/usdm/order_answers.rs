@@ -111,7 +111,7 @@ impl OrderAnswer<'_> {
 }
 
 /// Whose order it is: ours if the id carries our prefix.
-pub(super) fn reference_of(
+pub(in crate::binance) fn reference_of(
     client_id: RawValue<'_>,
     prefix: InstallationPrefix,
 ) -> Result<OrderReference, ReadError> {
@@ -130,7 +130,7 @@ pub(super) fn reference_of(
     })
 }
 
-pub(super) fn side_of(text: &[u8]) -> Result<Side, ReadError> {
+pub(in crate::binance) fn side_of(text: &[u8]) -> Result<Side, ReadError> {
     match text {
         b"BUY" => Ok(Side::Buy),
         b"SELL" => Ok(Side::Sell),
@@ -164,7 +164,7 @@ pub(super) fn status_of(text: &[u8], filled: i64, quantity: i64) -> WorkingStatu
     }
 }
 
-pub(super) fn millis(field: RawValue<'_>) -> Result<UnixNanos, ReadError> {
+pub(in crate::binance) fn millis(field: RawValue<'_>) -> Result<UnixNanos, ReadError> {
     Ok(UnixNanos::from_millis(field.as_u64()?))
 }
 

@@ -150,7 +150,7 @@ impl OrderFrames {
 }
 
 /// Logs the session on. Only an Ed25519 key may.
-pub(super) fn write_logon(
+pub(in crate::binance) fn write_logon(
     payload: &mut Payload<'_>,
     id: u64,
     now: Now,
@@ -160,7 +160,10 @@ pub(super) fn write_logon(
 }
 
 /// Asks whether the session still stands. Needs neither key nor signature.
-pub(super) fn write_pulse(payload: &mut Payload<'_>, id: u64) -> Result<(), ComposeError> {
+pub(in crate::binance) fn write_pulse(
+    payload: &mut Payload<'_>,
+    id: u64,
+) -> Result<(), ComposeError> {
     payload.push_bytes(b"{\"id\":");
     payload.push_u64(id);
     payload.push_bytes(b",\"method\":\"session.status\"}");

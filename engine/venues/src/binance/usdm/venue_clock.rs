@@ -6,7 +6,7 @@ use super::clock_offset::{ClockEstimate, ClockOffset};
 
 /// The watch over the venue's clock: a few round trips at once, then one in half a minute.
 #[derive(Debug)]
-pub(super) struct VenueClock {
+pub(in crate::binance) struct VenueClock {
     offset: ClockOffset,
     due_at: Nanos,
     answers: u32,
@@ -19,40 +19,40 @@ impl VenueClock {
     /// The first round trip carries the handshake of its connection: a few more are better.
     const FIRST_ROUND_TRIPS: u32 = 3;
 
-    pub(super) fn new() -> Self {
+    pub(in crate::binance) fn new() -> Self {
         Self { offset: ClockOffset::default(), due_at: Nanos::MAX, answers: 0 }
     }
 
-    pub(super) fn start(&mut self, now: Nanos) {
+    pub(in crate::binance) fn start(&mut self, now: Nanos) {
         self.due_at = now;
     }
 
-    pub(super) fn stop(&mut self) {
+    pub(in crate::binance) fn stop(&mut self) {
         self.due_at = Nanos::MAX;
     }
 
-    pub(super) fn due_at(&self) -> Nanos {
+    pub(in crate::binance) fn due_at(&self) -> Nanos {
         self.due_at
     }
 
-    pub(super) fn is_due(&self, now: Nanos) -> bool {
+    pub(in crate::binance) fn is_due(&self, now: Nanos) -> bool {
         now >= self.due_at
     }
 
-    pub(super) fn is_measured(&self) -> bool {
+    pub(in crate::binance) fn is_measured(&self) -> bool {
         self.answers > 0
     }
 
     /// Nothing is due until the answer is there.
-    pub(super) fn asked(&mut self) {
+    pub(in crate::binance) fn asked(&mut self) {
         self.due_at = Nanos::MAX;
     }
 
-    pub(super) fn retry(&mut self, now: Nanos) {
+    pub(in crate::binance) fn retry(&mut self, now: Nanos) {
         self.due_at = now.plus(Self::RETRY);
     }
 
-    pub(super) fn answered(
+    pub(in crate::binance) fn answered(
         &mut self,
         asked: Now,
         answered: Now,
