@@ -10,6 +10,7 @@ mod overlay;
 mod positions;
 mod raw;
 mod settings;
+mod store;
 mod surroundings;
 
 pub use error::{ConfigError, Place, Problem};
@@ -20,4 +21,5 @@ pub use settings::{
     DaemonSettings, EngineSettings, Host, JournalSettings, MarketSource, Settings,
     SimulatorSettings, Speed, VenueSettings,
 };
+pub use store::{StorePassword, StoreSettings};
 pub use surroundings::Surroundings;

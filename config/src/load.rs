@@ -71,8 +71,8 @@ pub fn load(around: &Surroundings, flags: &CommandLine) -> Result<Loaded, Config
         sources.overrides.insert("daemon.listen".into(), Place::Flag("--listen"));
     }
     settle_data_dir(&mut raw, &mut sources, around, flags)?;
-    let settings =
-        Settings::check(&raw, flags.external_simulator).map_err(|fault| sources.locate(fault))?;
+    let settings = Settings::check(&raw, flags.external_simulator, around.store_password())
+        .map_err(|fault| sources.locate(fault))?;
     let rows = rows(&raw, &sources)?;
     Ok(Loaded { settings, rows, file })
 }

@@ -13,6 +13,7 @@ pub(crate) struct RawSettings {
     pub(crate) engine: RawEngine,
     pub(crate) limits: RiskLimits,
     pub(crate) journal: RawJournal,
+    pub(crate) store: RawStore,
     pub(crate) simulator: RawSimulator,
     /// Absent: Binance USDⓈ-M with two instruments on the embedded simulator.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -48,6 +49,14 @@ pub(crate) struct RawJournal {
     pub(crate) ring_dir: Option<PathBuf>,
     pub(crate) segment_bytes: u64,
     pub(crate) sync_interval_ms: u64,
+}
+
+/// Where history is kept; SQLite in the data directory where nothing is said.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RawStore {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) url: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -130,14 +139,15 @@ pub enum Environment {
 
 impl RawSettings {
     /// The sections and their keys, for the nearest name to an unknown one.
-    pub(crate) const SECTIONS: [&str; 7] =
-        ["daemon", "engine", "limits", "journal", "simulator", "venues", "strategies"];
+    pub(crate) const SECTIONS: [&str; 8] =
+        ["daemon", "engine", "limits", "journal", "store", "simulator", "venues", "strategies"];
 
     /// Keys that have no value until somebody gives one.
-    pub(crate) const UNSET: [&str; 5] = [
+    pub(crate) const UNSET: [&str; 6] = [
         "daemon.data_dir",
         "engine.core",
         "journal.ring_dir",
+        "store.url",
         "simulator.seed",
         "simulator.replay_file",
     ];

@@ -15,6 +15,7 @@ use crate::nearest::nearest;
 use crate::raw::{
     Environment, Layout, LogFormat, Market, RawSettings, RawSimulator, RawVenue, Transport, Waiting,
 };
+use crate::store::{StorePassword, StoreSettings};
 
 /// Everything a daemon is started with.
 #[derive(Clone, Debug)]
@@ -23,6 +24,7 @@ pub struct Settings {
     pub engine: EngineSettings,
     pub limits: RiskLimits,
     pub journal: JournalSettings,
+    pub store: StoreSettings,
     /// Start the simulator in this process; otherwise the venues' hosts are elsewhere.
     pub embedded: bool,
     pub simulator: SimulatorSettings,
@@ -104,7 +106,11 @@ pub(crate) struct Fault {
 }
 
 impl Settings {
-    pub(crate) fn check(raw: &RawSettings, external_simulator: bool) -> Result<Self, Fault> {
+    pub(crate) fn check(
+        raw: &RawSettings,
+        external_simulator: bool,
+        store_password: Option<StorePassword>,
+    ) -> Result<Self, Fault> {
         if raw.engine.layout == Layout::Split {
             return Err(refused("engine.layout", "`split` is not in this version"));
         }
@@ -117,6 +123,7 @@ impl Settings {
             engine: EngineSettings { waiting: raw.engine.waiting, core: raw.engine.core },
             limits: check_limits(&raw.limits)?,
             journal: check_journal(raw)?,
+            store: StoreSettings::check(&raw.store, store_password)?,
             embedded,
             simulator,
             strategies: check_strategies(raw, &venues)?,
@@ -412,6 +419,6 @@ fn check_strategies(
     Ok(specs.to_vec())
 }
 
-fn refused(key: &str, why: &str) -> Fault {
+pub(crate) fn refused(key: &str, why: &str) -> Fault {
     Fault { key: key.into(), problem: Problem::Refused(why.into()) }
 }

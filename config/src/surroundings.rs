@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::error::{ConfigError, Place};
+use crate::store::StorePassword;
 
 /// The environment, as an argument.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +26,12 @@ impl Surroundings {
         }
         let usual = [self.working_dir.join("enigma.toml"), "/etc/enigma/enigma.toml".into()];
         usual.into_iter().find(|path| path.is_file())
+    }
+
+    /// The database's password, which no key of a file takes.
+    pub(crate) fn store_password(&self) -> Option<StorePassword> {
+        let text = self.variables.get(StorePassword::VARIABLE).filter(|text| !text.is_empty());
+        text.map(|text| StorePassword::new(text.clone()))
     }
 
     /// The data directory that holds where neither flag nor file names one.
