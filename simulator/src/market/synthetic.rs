@@ -42,6 +42,16 @@ impl Regime {
         }
     }
 
+    /// How wide the touch may stand: in ticks at least, or in hundredths of a basis point of the
+    /// price where that is more.
+    fn widest_spread(self) -> (u64, u64) {
+        match self {
+            Self::Calm => (10, 0),
+            Self::Lively => (10, 100),
+            Self::Volatile => (10, 300),
+        }
+    }
+
     /// The largest taking order, in typical sizes.
     fn largest(self) -> u64 {
         match self {
@@ -109,6 +119,37 @@ impl SyntheticMarket {
             self.place(now, exchange, side, price);
         }
         self.refill(now, exchange);
+        self.narrow(now, exchange);
+    }
+
+    /// The widest touch of the present regime.
+    pub fn widest_spread(&self, exchange: &Exchange) -> Price {
+        let market = exchange.market(self.instrument);
+        let (ticks, share) = self.regime.widest_spread();
+        let of_price = market.mark().0 * Decimal::from(share) / Decimal::from(1_000_000);
+        Price((market.instrument.tick.0 * Decimal::from(ticks)).max(of_price))
+    }
+
+    /// Makers come back inside a touch that was swept wide, on both sides of its middle: what
+    /// moved the price has moved it, and what emptied the book is filled up.
+    fn narrow(&mut self, now: UnixMillis, exchange: &mut Exchange) {
+        let market = exchange.market(self.instrument);
+        let (Some((bid, _)), Some((ask, _))) =
+            (market.book.best(Side::Buy), market.book.best(Side::Sell))
+        else {
+            return;
+        };
+        if ask.0 - bid.0 <= self.widest_spread(exchange).0 {
+            return;
+        }
+        let tick = market.instrument.tick.0;
+        let ticks_to_middle = ((ask.0 - bid.0) / (tick * Decimal::TWO)).trunc();
+        let middle = Price(bid.0 + tick * ticks_to_middle);
+        for side in [Side::Buy, Side::Sell] {
+            let distance = 1 + self.random.below(3);
+            let price = self.away(exchange, side, middle, distance);
+            self.place(now, exchange, side, price);
+        }
     }
 
     fn change_regime(&mut self) {
@@ -265,6 +306,10 @@ mod tests {
             let book = &exchange.market(id).book;
             let (bid, ask) = (book.best(Side::Buy), book.best(Side::Sell));
             assert!(bid.map(|b| b.0) < ask.map(|a| a.0), "crossed at step {step}: {bid:?} {ask:?}");
+            let spread =
+                ask.map_or(Decimal::ZERO, |a| a.0.0) - bid.map_or(Decimal::ZERO, |b| b.0.0);
+            let widest = market.widest_spread(&exchange).0;
+            assert!(spread <= widest, "{spread} wide at step {step}, {:?}", market.regime());
         }
         for side in [Side::Buy, Side::Sell] {
             assert!(exchange.market(id).book.levels(side).count() >= 20);
