@@ -9,17 +9,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use enigma_types::{
-    ClientOrderId, Nanos, NotSentCause, Now, Outcome, QueryReport, Report, RequestKind,
+    BookTop, ClientOrderId, Nanos, NotSentCause, Now, Outcome, QueryReport, Report, RequestKind,
     VenueRequest,
 };
 use enigma_venues::session::{ConnectionId, Input, OrderKey, Session};
 use mio::{Events, Poll, Token, Waker};
 
-pub use crate::gateway::counters::{Counter, GatewayCounters, ReconnectCause};
+pub use crate::counters::Counter;
+pub use crate::gateway::counters::{AccountBudgets, BucketLeft, GatewayCounters, ReconnectCause};
 pub use crate::gateway::events::{GatewayEvents, Handed, StageStamps, Stamps};
 pub use crate::gateway::order_sockets::OrderSockets;
 pub use crate::gateway::plan::{
-    AccountAccess, GatewaySettings, GatewayShared, OpenSession, SlotPlan, VenueHosts, VenueSessions,
+    AccountAccess, GatewaySettings, GatewayShared, Liveness, OpenSession, SlotPlan, VenueHosts,
+    VenueSessions,
 };
 
 use crate::clock::Clock;
@@ -60,9 +62,9 @@ impl<O: OpenSession> Gateway<O> {
         let plans = settings.slots();
         let registry = poll.registry().try_clone()?;
         let mut core = Core::new(clock, port, shared, registry, settings.seed);
-        core.venues = settings.venues;
         core.dial_timeout = settings.dial_timeout;
-        core.signers = settings.accounts.into_iter().map(|access| access.signer).collect();
+        core.liveness = settings.liveness;
+        core.furnish(settings.venues, settings.accounts);
         let order_slots = (0..core.signers.len())
             .map(|account| {
                 plans.iter().position(|plan| {
@@ -255,9 +257,17 @@ impl<O: OpenSession> Gateway<O> {
             let venue = slot.plan.venue;
             let Some(active) = &mut slot.active else { return };
             let Some(instrument) = active.outbox.books.pop() else { return };
-            // A book out of step isn't shown; the session's state says why.
-            let Some(book) = active.session.book(instrument) else { continue };
-            events.on_book(self.core.now(venue), book, &active.stamps);
+            let now = self.core.now(venue);
+            match active.session.book(instrument) {
+                Some(book) => events.on_book(now, book, &active.stamps),
+                // A book that can't be believed is shown empty: nothing is priced by it, and no
+                // other instrument suffers.
+                None => {
+                    let mut nothing = BookTop::empty(instrument);
+                    nothing.received_at = now.mono;
+                    events.on_book(now, &nothing, &active.stamps);
+                }
+            }
             self.run_requests(events);
         }
     }
@@ -310,7 +320,9 @@ impl<O: OpenSession> Gateway<O> {
             // A successor that was just promoted shows its books now.
             self.deliver_books(place, events);
         }
-        let deadlines = self.slots.iter().map(Slot::next_deadline);
+        self.core.show_dials_left(now);
+        let liveness = self.core.liveness;
+        let deadlines = self.slots.iter().map(|slot| slot.next_deadline(liveness));
         self.deadline = deadlines.min().unwrap_or(Nanos::MAX);
     }
 }

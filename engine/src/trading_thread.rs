@@ -224,7 +224,8 @@ impl GatewayEvents for DeskSide {
         self.desk.probe_mut().last = None;
         self.shared.metrics.trading.ticks.add(1);
         if let Some(shown) = self.displayed_at.get_mut(usize::from(book.instrument.0))
-            && now.mono.since(*shown) >= DISPLAY_INTERVAL
+            // That there is no book any more is shown at once: no later change may come.
+            && (now.mono.since(*shown) >= DISPLAY_INTERVAL || !book.is_sound())
         {
             *shown = now.mono;
             self.shared.books.leave(book);

@@ -12,6 +12,8 @@ pub(crate) struct BookModel {
     bids: Levels,
     asks: Levels,
     pub(crate) last: u64,
+    /// What the newest event named as the one before it.
+    previous: u64,
     stage: Stage,
     ticker: Option<TickerFacts>,
     kept: Vec<DepthFacts>,
@@ -97,10 +99,17 @@ impl BookModel {
 
     fn follow(&mut self, event: &DepthFacts) {
         let bridging = self.stage == Stage::Bridging;
-        if event.last < self.last || (event.last == self.last && !bridging) {
+        // Behind a snapshot lies old news; later on only the newest event itself is none.
+        let (old, follows) = match bridging {
+            true => (event.last < self.last, event.previous <= self.last),
+            false => {
+                let again = event.last == self.last && event.previous == self.previous;
+                (again, event.previous == self.last && event.last > self.last)
+            }
+        };
+        if old {
             return;
         }
-        let follows = event.previous == self.last || (bridging && event.previous < self.last);
         if !follows {
             self.forget();
             return;
@@ -122,7 +131,9 @@ impl BookModel {
             }
         }
         self.last = event.last;
-        self.ticker.take_if(|ticker| ticker.sequence <= event.last);
+        self.previous = event.previous;
+        let time = event.time_ns;
+        self.ticker.take_if(|ticker| ticker.sequence <= event.last || ticker.time_ns < time);
     }
 
     fn is_crossed(&self) -> bool {

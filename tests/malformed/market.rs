@@ -17,8 +17,7 @@ const BTC: InstrumentId = InstrumentId(1);
 const BTCUSDT: &str = "BTCUSDT";
 const FILE: &str = "binance-usdm-btcusdt-20240808.gz";
 const MESSAGES: usize = 110_000;
-/// A session that a broken id has led far ahead of the stream takes all that follows for old news:
-/// a new one is opened every so many recorded messages.
+/// A new session is opened every so many recorded messages, so that all ages are met.
 const LIFE: usize = 400;
 
 #[test]

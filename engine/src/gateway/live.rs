@@ -3,7 +3,7 @@
 //! It decides nothing about other lives of the same place: that is the slot's.
 
 use arrayvec::ArrayVec;
-use enigma_types::{ClientOrderId, Nanos, Now, SessionState};
+use enigma_types::{ClientOrderId, Nanos, NotSentCause, Now, SessionState};
 use enigma_venues::session::{
     AlertKind, Answer, CallId, ConnectionId, Dial, HostRole, Input, Outbox, ReconnectReason,
     Recovery, Session,
@@ -14,7 +14,7 @@ use mio::{Interest, Token};
 use super::core::Core;
 use super::counters::ReconnectCause;
 use super::events::{GatewayEvents, StageStamps, Stamps};
-use super::plan::SlotPlan;
+use super::plan::{Liveness, SlotPlan};
 use super::slot::takes_requests;
 use crate::connection::{Connection, ConnectionError, ErrorKind, Flushed, Progress, Received};
 
@@ -37,6 +37,10 @@ pub(crate) struct Live<S> {
     /// Its books and trades are the ones that count.
     pub(crate) serving: bool,
     pub(crate) stamps: Stamps,
+    /// When bytes came last.
+    heard_at: Nanos,
+    /// When the peer was asked whether it is there, if nothing came since.
+    pinged_at: Option<Nanos>,
     flush_due: bool,
     closing: bool,
     /// Calls that the connector had no room for.
@@ -59,6 +63,8 @@ impl<S: Session> Live<S> {
             rotate: false,
             serving: false,
             stamps: Stamps::default(),
+            heard_at: now.mono,
+            pinged_at: None,
             flush_due: false,
             closing: false,
             refused: ArrayVec::new(),
@@ -111,6 +117,7 @@ impl<S: Session> Live<S> {
                     core.shared.order_sockets.insert(self.id, socket);
                 }
                 let now = core.now(self.plan.venue);
+                self.heard_at = now.mono;
                 self.handle(now, Input::Connected, core, events);
                 self.flush(core, events);
             }
@@ -125,7 +132,13 @@ impl<S: Session> Live<S> {
         let Some(connection) = &mut self.connection else { return false };
         let sample = core.sample();
         match connection.receive(&mut core.clock, sample) {
-            Ok(Progress::Bytes(bytes)) => core.shared.counters.bytes_in.add(bytes as u64),
+            Ok(Progress::Bytes(bytes)) => {
+                core.shared.counters.bytes_in.add(bytes as u64);
+                if bytes > 0 {
+                    self.heard_at = connection.received_at();
+                    self.pinged_at = None;
+                }
+            }
             Ok(Progress::Idle) => return false,
             Err(error) => {
                 self.fail(&error, core);
@@ -230,6 +243,9 @@ impl<S: Session> Live<S> {
         if self.connection.is_none() && now.mono >= self.connect_by() {
             self.doom(ReconnectCause::Dial);
         }
+        if self.connection.is_some() && now.mono >= self.silence_ends(core.liveness) {
+            self.break_silence(now.mono, core);
+        }
         if std::mem::take(&mut self.flush_due) {
             self.flush(core, events);
         }
@@ -241,9 +257,37 @@ impl<S: Session> Live<S> {
         self.flush_due || !self.refused.is_empty() || self.doomed.is_some()
     }
 
-    pub(crate) fn next_deadline(&self) -> Nanos {
+    pub(crate) fn next_deadline(&self, liveness: Liveness) -> Nanos {
         let session = self.session.next_deadline().unwrap_or(Nanos::MAX);
-        if self.connection.is_none() { session.min(self.connect_by()) } else { session }
+        session.min(match self.connection {
+            Some(_) => self.silence_ends(liveness),
+            None => self.connect_by(),
+        })
+    }
+
+    /// When a peer that says nothing is asked whether it is there, or is given up.
+    #[inline]
+    fn silence_ends(&self, liveness: Liveness) -> Nanos {
+        match self.pinged_at {
+            None => self.heard_at.plus(liveness.ping_after),
+            Some(pinged_at) => pinged_at.plus(liveness.pong_within),
+        }
+    }
+
+    /// A peer that neither answers nor resets is noticed by nothing but its silence: the socket
+    /// takes what is sent until its buffer is full.
+    fn break_silence(&mut self, now: Nanos, core: &Core) {
+        if self.pinged_at.is_some() {
+            let SlotPlan { venue, kind, .. } = self.plan;
+            tracing::warn!(%venue, session = kind.name(), "a connection is half open");
+            self.doom(ReconnectCause::Silent);
+            return;
+        }
+        // Without room for it the peer has read nothing for long, and time tells the same.
+        let _ = self.outbox.transmit.ping(b"");
+        core.shared.counters.pings.add(1);
+        self.pinged_at = Some(now);
+        self.flush_due = true;
     }
 
     /// A dial and what comes before it must have led to a connection by then.
@@ -251,9 +295,21 @@ impl<S: Session> Live<S> {
         self.begun_at.plus(CONNECT_PATIENCE)
     }
 
-    /// Takes back the orders that wait as plain frames, and dooms the connection if one of them
-    /// is begun.
+    /// The barrier: takes back the orders that wait as plain frames, and dooms the connection if
+    /// one of them is begun.
     pub(crate) fn purge(&mut self, core: &mut Core, events: &mut impl GatewayEvents) {
+        self.take_back(NotSentCause::Barrier, core, events);
+        let begun = match &self.connection {
+            Some(connection) => connection.has_begun_order(&self.outbox.transmit),
+            None => false,
+        };
+        if begun {
+            self.doom(ReconnectCause::Barrier);
+        }
+    }
+
+    /// Takes back the orders of which no byte has left, and has them reported as not sent.
+    fn take_back(&mut self, cause: NotSentCause, core: &mut Core, events: &mut impl GatewayEvents) {
         let mut purged: ArrayVec<ClientOrderId, FRAMES> = ArrayVec::new();
         self.outbox.transmit.purge_orders(|client_order_id| {
             // Room for as many as frames may wait.
@@ -262,14 +318,7 @@ impl<S: Session> Live<S> {
         for client_order_id in purged {
             core.shared.counters.orders_purged.add(1);
             let now = core.now(self.plan.venue);
-            self.handle(now, Input::Purged { client_order_id }, core, events);
-        }
-        let begun = match &self.connection {
-            Some(connection) => connection.has_begun_order(&self.outbox.transmit),
-            None => false,
-        };
-        if begun {
-            self.doom(ReconnectCause::Barrier);
+            self.handle(now, Input::Purged { client_order_id, cause }, core, events);
         }
     }
 
@@ -280,9 +329,16 @@ impl<S: Session> Live<S> {
         core: &mut Core,
         events: &mut impl GatewayEvents,
     ) {
-        core.shared.counters.count_reconnect(cause);
+        core.shared.counters.count_reconnect(self.plan.venue, cause);
         self.closing = true;
-        self.purge(core, events);
+        let not_sent = match cause {
+            ReconnectCause::Barrier => NotSentCause::Barrier,
+            ReconnectCause::Session(_)
+            | ReconnectCause::Connection
+            | ReconnectCause::Dial
+            | ReconnectCause::Silent => NotSentCause::ConnectionEnded,
+        };
+        self.take_back(not_sent, core, events);
         if let Some(mut connection) = self.connection.take() {
             if matches!(cause, ReconnectCause::Session(_)) {
                 // Good manners, for as far as the socket takes them at once.
@@ -343,7 +399,7 @@ impl<S: Session> Live<S> {
             }
         }
         for alert in self.outbox.alerts.drain(..) {
-            core.shared.counters.count_alert(alert.kind);
+            core.shared.counters.count_alert(self.plan.venue, alert.kind);
             if let AlertKind::ClockOffset { offset_ns, .. } = alert.kind {
                 core.set_offset(self.plan.venue, offset_ns);
             }

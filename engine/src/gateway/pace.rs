@@ -52,11 +52,17 @@ impl DialBudget {
         Self { dials: VecDeque::with_capacity(most), most, span }
     }
 
-    /// Takes one dial, or says when the next one may be made.
-    pub fn try_take(&mut self, now: Nanos) -> Result<(), Nanos> {
+    /// How many dials may be made now.
+    pub fn left(&mut self, now: Nanos) -> usize {
         while self.dials.front().is_some_and(|&dial| now.since(dial) >= self.span) {
             self.dials.pop_front();
         }
+        self.most - self.dials.len()
+    }
+
+    /// Takes one dial, or says when the next one may be made.
+    pub fn try_take(&mut self, now: Nanos) -> Result<(), Nanos> {
+        self.left(now);
         match self.dials.front() {
             Some(&oldest) if self.dials.len() == self.most => Err(oldest.plus(self.span)),
             Some(_) | None => {

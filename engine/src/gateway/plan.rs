@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use enigma_types::{AccountId, SessionKind, VenueId};
-use enigma_venues::registry::{SessionPlan, VenueSession, open_session};
+use enigma_types::{AccountId, Nanos, SessionKind, VenueId};
+use enigma_venues::registry::{SessionPlan, VenueBudgets, VenueSession, open_session};
 use enigma_venues::session::{HostRole, Session};
 use enigma_venues::signer::Signer;
 
@@ -32,16 +32,29 @@ pub struct GatewaySettings {
     /// By `AccountId`.
     pub accounts: Vec<AccountAccess>,
     pub dial_timeout: Duration,
+    pub liveness: Liveness,
     /// For rotation times, jitter and frame masks.
     pub seed: u64,
 }
 
-/// One venue's hosts and how often they may be dialled.
+/// When a connection on which nothing comes is asked whether anybody is there. A peer that has
+/// vanished without a word leaves a socket that looks healthy for as long as nothing is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Liveness {
+    /// After so much silence a ping is sent.
+    pub ping_after: Nanos,
+    /// When nothing at all came for so long after the ping, the connection is replaced.
+    pub pong_within: Nanos,
+}
+
+/// One venue's hosts, how often they may be dialled, and what may be asked of them.
 #[derive(Debug)]
 pub struct VenueHosts {
     pub venue: VenueId,
     pub hosts: Vec<(HostRole, Arc<Host>)>,
     pub budget: DialBudget,
+    /// Of the venue's documented rate limits; more where a simulator grants more.
+    pub rate_limit_percent: u32,
 }
 
 /// One account: where it is, and what signs for it.
@@ -63,13 +76,14 @@ pub struct GatewayShared {
 pub trait OpenSession {
     type Session: Session;
 
-    fn open(&mut self, plan: SlotPlan, seed: u64) -> Self::Session;
+    /// The budgets are the gateway's, and outlive the session.
+    fn open(&mut self, plan: SlotPlan, seed: u64, budgets: Option<&VenueBudgets>) -> Self::Session;
 }
 
 /// Opens the sessions of the venues Enigma knows.
 #[derive(Debug)]
 pub struct VenueSessions {
-    /// Its kind, account and seed are replaced for each session.
+    /// Its kind, account, seed and budgets are replaced for each session.
     pub template: SessionPlan,
 }
 
@@ -81,7 +95,8 @@ impl GatewaySettings {
         seed: u64,
     ) -> Result<Self, TlsError> {
         let venues = venues.iter().map(VenueHosts::new).collect::<Result<_, _>>()?;
-        Ok(Self { venues, accounts, dial_timeout: DIAL_TIMEOUT, seed })
+        let liveness = Liveness::default();
+        Ok(Self { venues, accounts, dial_timeout: DIAL_TIMEOUT, liveness, seed })
     }
 
     /// One place for each venue's public data, then two for each account.
@@ -107,7 +122,12 @@ impl VenueHosts {
         let hosts = settings.hosts.iter().map(|(role, address)| {
             (*role, Arc::new(Host { address: address.clone(), trust: trust.clone() }))
         });
-        Ok(Self { venue: settings.venue, hosts: hosts.collect(), budget: DialBudget::default() })
+        Ok(Self {
+            venue: settings.venue,
+            hosts: hosts.collect(),
+            budget: DialBudget::default(),
+            rate_limit_percent: settings.rate_limit_percent,
+        })
     }
 
     #[must_use]
@@ -116,14 +136,24 @@ impl VenueHosts {
     }
 }
 
+impl Default for Liveness {
+    /// User-data streams are quiet for hours, so that a pong is the only proof of life; venues
+    /// ping every few minutes, and only we would suffer from waiting for that. Binance allows ten
+    /// messages a second, pings included (`binance.md` section 8): one in ten seconds is nothing.
+    fn default() -> Self {
+        Self { ping_after: Nanos::from_secs(10), pong_within: Nanos::from_secs(10) }
+    }
+}
+
 impl OpenSession for VenueSessions {
     type Session = VenueSession;
 
-    fn open(&mut self, plan: SlotPlan, seed: u64) -> VenueSession {
+    fn open(&mut self, plan: SlotPlan, seed: u64, budgets: Option<&VenueBudgets>) -> VenueSession {
         let mut session = self.template.clone();
         session.kind = plan.kind;
         session.account = plan.account;
         session.seed = seed;
+        session.budgets = budgets.cloned();
         open_session(plan.venue, &session)
     }
 }

@@ -11,7 +11,7 @@ use super::counters::ReconnectCause;
 use super::events::GatewayEvents;
 use super::live::Live;
 use super::pace::Backoff;
-use super::plan::{OpenSession, SlotPlan};
+use super::plan::{Liveness, OpenSession, SlotPlan};
 
 #[derive(Debug)]
 pub(crate) struct Slot<S> {
@@ -113,8 +113,9 @@ impl<S: Session> Slot<S> {
         events.on_session(now, SessionChange { venue, account, kind, state, at: now.mono });
     }
 
-    pub(crate) fn next_deadline(&self) -> Nanos {
-        let lives = self.lives().map(Live::next_deadline).min().unwrap_or(Nanos::MAX);
+    pub(crate) fn next_deadline(&self, liveness: Liveness) -> Nanos {
+        let deadlines = self.lives().map(|live| live.next_deadline(liveness));
+        let lives = deadlines.min().unwrap_or(Nanos::MAX);
         let dial = if self.active.is_none() { self.dial_at } else { Nanos::MAX };
         let retire = if self.retiring.is_some() { self.retire_by } else { Nanos::MAX };
         lives.min(dial).min(retire).min(self.rotate_at.unwrap_or(Nanos::MAX))
@@ -128,7 +129,7 @@ impl<S: Session> Slot<S> {
         events: &mut impl GatewayEvents,
     ) -> Option<Live<S>> {
         let serving = self.active.is_none();
-        if let Err(at) = core.take_dial(self.plan.venue, now) {
+        if let Err(at) = core.take_dial(self.plan, now) {
             core.shared.counters.dials_deferred.add(1);
             if serving {
                 self.dial_at = at;
@@ -139,7 +140,8 @@ impl<S: Session> Slot<S> {
         }
         self.generation = self.generation.wrapping_add(1);
         let id = ConnectionId { slot: self.place, generation: self.generation };
-        let session = opener.open(self.plan, core.random.draw());
+        let seed = core.random.draw();
+        let session = opener.open(self.plan, seed, core.budgets(self.plan));
         let now = core.now(self.plan.venue);
         let mut live = Live::new(self.plan, id, session, core.random.draw(), now);
         live.serving = serving;

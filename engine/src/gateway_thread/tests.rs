@@ -6,14 +6,15 @@ mod toy_venue;
 
 use std::net::Shutdown;
 
-use enigma_types::{AccountId, Query};
+use enigma_types::{AccountId, Query, UnixNanos};
+use enigma_venues::registry::VenueBudgets;
 use enigma_venues::session::ReconnectReason;
 
 use super::*;
 use crate::connector::Host;
 use crate::gateway::pace::DialBudget;
 use crate::loopback::{Identity, patiently};
-use toy_venue::{Rig, Venue, cancel, submit, submit_padded};
+use toy_venue::{Rig, VENUE, Venue, cancel, submit, submit_padded};
 
 #[test]
 fn a_book_leads_to_an_order_on_the_wire_in_the_same_turn() {
@@ -62,6 +63,18 @@ fn of_books_that_come_together_only_the_newest_is_shown() {
     market.say("book 4");
     rig.hear("book 4");
     assert_eq!(rig.desk.books.len(), 2);
+}
+
+#[test]
+fn a_book_that_can_not_be_believed_any_more_is_shown_empty() {
+    let (mut rig, market, _order) = Rig::ready(None);
+    market.say("book 1");
+    rig.hear("book 1");
+    market.say("no_book");
+    rig.hear("no book");
+    market.say("book 2");
+    rig.hear("book 2");
+    assert!(rig.desk.heard.is_empty(), "no state changed: {:?}", rig.desk.heard);
 }
 
 #[test]
@@ -126,19 +139,7 @@ fn a_barrier_takes_back_what_waits_and_closes_what_is_half_written() {
     for identity in [None, Some(Identity::new())] {
         let (mut rig, _market, order) = Rig::ready(identity);
         order.say("stop reading");
-        let mut id = 0;
-        // Fill the socket, then until an order is begun and two more wait behind it.
-        patiently(|| {
-            let active = rig.gateway.slots[1].active.as_ref().unwrap();
-            let transmit = &active.outbox.transmit;
-            let begun = active.connection.as_ref().unwrap().has_begun_order(transmit);
-            if begun && transmit.frames() >= 3 {
-                return Some(());
-            }
-            id += 1;
-            rig.execute(&submit_padded(id, 60_000));
-            None
-        });
+        let id = fill_order_socket(&mut rig);
         let written = rig.shared.counters.orders_written.get();
         assert!(rig.desk.heard.is_empty(), "none was refused: {:?}", rig.desk.heard);
         let epoch = rig.shared.gate.engage();
@@ -153,6 +154,110 @@ fn a_barrier_takes_back_what_waits_and_closes_what_is_half_written() {
         assert_eq!(rig.shared.counters.orders_written.get(), written);
         assert_eq!(rig.shared.counters.reconnects(ReconnectCause::Barrier), 1);
     }
+}
+
+/// Fills the socket of a server that doesn't read, then until an order is begun and two more wait
+/// behind it; says how many were handed over.
+fn fill_order_socket(rig: &mut Rig) -> u64 {
+    let mut id = 0;
+    patiently(|| {
+        let active = rig.gateway.slots[1].active.as_ref().unwrap();
+        let transmit = &active.outbox.transmit;
+        let begun = active.connection.as_ref().unwrap().has_begun_order(transmit);
+        if begun && transmit.frames() >= 3 {
+            return Some(());
+        }
+        id += 1;
+        rig.execute(&submit_padded(id, 60_000));
+        None
+    });
+    id
+}
+
+#[test]
+fn orders_that_wait_when_their_connection_ends_are_not_sent_for_that_reason() {
+    let (mut rig, _market, order) = Rig::ready(None);
+    order.say("stop reading");
+    let id = fill_order_socket(&mut rig);
+    order.socket.shutdown(Shutdown::Both).unwrap();
+    rig.until(|rig| rig.desk.heard.contains(&"order down".to_owned()).then_some(()));
+    let count = |text: &str| rig.desk.heard.iter().filter(|heard| *heard == text).count();
+    let taken_back = count("Submit not sent: connection_ended");
+    assert!(taken_back >= 2, "{:?}", rig.desk.heard);
+    let unknown = count("Submit unknown: disconnected");
+    assert_eq!(taken_back + unknown, id as usize, "each order has one outcome");
+}
+
+#[test]
+fn a_peer_that_neither_answers_nor_resets_is_given_up() {
+    for identity in [None, Some(Identity::new())] {
+        let venue = Venue::start(identity, "200 OK");
+        let mut settings = venue.settings(0);
+        settings.liveness =
+            Liveness { ping_after: Nanos::from_millis(50), pong_within: Nanos::from_millis(50) };
+        let mut rig = Rig::with(venue, settings);
+        // Its server is never scheduled again, as if the machine had vanished.
+        let market = rig.until(|rig| rig.venue.links.try_recv().ok());
+        market.say("stop reading");
+        rig.until(|rig| {
+            (rig.shared.counters.reconnects(ReconnectCause::Silent) >= 1).then_some(())
+        });
+        assert!(rig.shared.counters.pings.get() >= 1);
+        assert!(rig.desk.heard.contains(&"market down".to_owned()), "{:?}", rig.desk.heard);
+        rig.until(|rig| rig.venue.links.try_recv().ok());
+    }
+}
+
+#[test]
+fn a_quiet_peer_that_answers_pings_is_kept() {
+    let venue = Venue::start(None, "200 OK");
+    let mut settings = venue.settings(0);
+    settings.liveness.ping_after = Nanos::from_millis(5);
+    let mut rig = Rig::with(venue, settings);
+    let market = rig.accept("/market");
+    market.say("ready");
+    rig.hear("market ready");
+    // Each ping but the first proves that the one before was answered.
+    rig.until(|rig| (rig.shared.counters.pings.get() >= 5).then_some(()));
+    assert!(rig.shared.counters.control_frames.get() >= 4);
+    assert_eq!(rig.shared.counters.reconnects_total(), 0);
+    assert!(rig.desk.heard.is_empty(), "{:?}", rig.desk.heard);
+}
+
+#[test]
+fn a_reconnect_refills_no_budget_and_a_ban_survives_it() {
+    let (mut rig, _market, order) = Rig::ready(None);
+    let now = UnixNanos::from_millis(rig.clock.now(0).wall.as_millis());
+    let left = |rig: &Rig, bucket: &str| {
+        let rows = rig.shared.counters.rate_limits(VENUE, now);
+        rows.iter().find(|row| row.bucket == bucket).map(|row| row.remaining)
+    };
+    let budget = |rig: &Rig| {
+        let session = &rig.gateway.slots[1].active.as_ref().unwrap().session;
+        let Some(VenueBudgets::BinanceUsdm(budget)) = session.budgets.clone() else {
+            unreachable!("the gateway gives each session its budgets")
+        };
+        budget
+    };
+    for _ in 0..7 {
+        budget(&rig).take_order(now.as_millis()).unwrap();
+    }
+    assert_eq!(left(&rig, "orders_1m"), Some(1_193));
+    let first = budget(&rig);
+    order.socket.shutdown(Shutdown::Both).unwrap();
+    rig.hear("order down");
+    let order = rig.accept("/order");
+    assert_eq!(left(&rig, "orders_1m"), Some(1_193));
+    budget(&rig).take_order(now.as_millis()).unwrap();
+    assert_eq!(first.remaining(now.as_millis())[1], ("orders_1m", 1_192));
+    assert!(left(&rig, "connections_5m").is_some_and(|dials| dials < 300));
+    // Banned, nothing is dialled before the ban's end.
+    let dials = rig.shared.counters.dials.get();
+    budget(&rig).ban_until(now.as_millis() + 600_000);
+    order.socket.shutdown(Shutdown::Both).unwrap();
+    rig.until(|rig| (rig.shared.counters.dials_deferred.get() >= 1).then_some(()));
+    assert_eq!(rig.shared.counters.dials.get(), dials);
+    assert_eq!(left(&rig, "request_weight_1m"), Some(0));
 }
 
 #[test]

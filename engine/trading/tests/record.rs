@@ -44,12 +44,13 @@ const CLASSES: [RejectClass; 13] = [
     RejectClass::VenueUnavailable,
     RejectClass::Other,
 ];
-const NOT_SENT: [NotSentCause; 5] = [
+const NOT_SENT: [NotSentCause; 6] = [
     NotSentCause::Barrier,
     NotSentCause::SessionDown,
     NotSentCause::Full,
     NotSentCause::RateLimit,
     NotSentCause::Encoding,
+    NotSentCause::ConnectionEnded,
 ];
 const UNKNOWN: [UnknownCause; 4] = [
     UnknownCause::Timeout,

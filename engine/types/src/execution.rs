@@ -196,6 +196,8 @@ pub enum NotSentCause {
     Barrier,
     /// No session is ready.
     SessionDown,
+    /// Its connection ended before a byte of it had left.
+    ConnectionEnded,
     /// The outgoing buffer or the table of requests in flight is full.
     Full,
     /// The venue's rate limit, counted locally, leaves no room.
@@ -286,6 +288,7 @@ impl NotSentCause {
         match self {
             Self::Barrier => "barrier",
             Self::SessionDown => "session_down",
+            Self::ConnectionEnded => "connection_ended",
             Self::Full => "full",
             Self::RateLimit => "rate_limit",
             Self::Encoding => "encoding",

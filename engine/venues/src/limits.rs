@@ -1,5 +1,10 @@
 //! Venue rate limits, counted on our side before the venue counts them. Pure: the wall clock is an
 //! argument. It must not wait and must not send; it says when to try again.
+//!
+//! A window outlives the sessions that take from it, for the venue goes on counting when a
+//! connection is replaced: it is shared between them, one thread takes, and any may look.
+
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 /// How a venue's window moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,18 +17,18 @@ pub enum WindowKind {
     Sliding,
 }
 
-/// One limit: so much weight in a window of so many milliseconds.
-#[derive(Clone, Debug)]
+/// One limit: so much weight in a window of so many milliseconds. Only one thread may take from it.
+#[derive(Debug)]
 pub struct TokenWindow {
     kind: WindowKind,
     length_ms: u64,
-    limit: u32,
+    limit: AtomicU32,
     /// What was taken in each slice; a fixed window uses the first alone.
-    taken: [u32; SLICES],
+    taken: [AtomicU32; SLICES],
     /// The number of the newest slice since the epoch. It never goes back, so that a clock that
     /// is set back can't empty the window.
-    newest: u64,
-    banned_until_ms: u64,
+    newest: AtomicU64,
+    banned_until_ms: AtomicU64,
 }
 
 /// Why nothing was taken.
@@ -41,19 +46,24 @@ impl TokenWindow {
     #[must_use]
     pub fn new(kind: WindowKind, length_ms: u64, limit: u32) -> Self {
         assert!(length_ms >= SLICES as u64, "a window is at least a millisecond for each slice");
-        Self { kind, length_ms, limit, taken: [0; SLICES], newest: 0, banned_until_ms: 0 }
+        Self {
+            kind,
+            length_ms,
+            limit: AtomicU32::new(limit),
+            taken: [const { AtomicU32::new(0) }; SLICES],
+            newest: AtomicU64::new(0),
+            banned_until_ms: AtomicU64::new(0),
+        }
     }
 
     /// Takes `weight`, if at least `reserve` stays free behind it. What places new risk leaves a
     /// reserve; a cancel leaves none, so that it never starves behind orders.
-    pub fn try_take(&mut self, now_wall_ms: u64, weight: u32, reserve: u32) -> Result<(), Wait> {
+    pub fn try_take(&self, now_wall_ms: u64, weight: u32, reserve: u32) -> Result<(), Wait> {
         self.roll(now_wall_ms);
-        if now_wall_ms < self.banned_until_ms {
-            return Err(Wait::Banned { wall_ms: self.banned_until_ms });
-        }
+        self.check_ban(now_wall_ms)?;
         let needed = u64::from(weight) + u64::from(reserve);
-        if needed > u64::from(self.limit) {
-            return Err(Wait::Never { needed, limit: self.limit });
+        if needed > u64::from(self.limit()) {
+            return Err(Wait::Never { needed, limit: self.limit() });
         }
         if needed > u64::from(self.remaining()) {
             return Err(Wait::Until { wall_ms: self.free_at_ms(needed) });
@@ -62,13 +72,20 @@ impl TokenWindow {
         Ok(())
     }
 
+    /// Whether nothing at all may be sent now, however little was taken.
+    pub fn check_ban(&self, now_wall_ms: u64) -> Result<(), Wait> {
+        let wall_ms = self.banned_until_ms();
+        if now_wall_ms < wall_ms { Err(Wait::Banned { wall_ms }) } else { Ok(()) }
+    }
+
     /// Gives back what a request didn't cost after all, as the venue counts it.
-    pub fn give_back(&mut self, weight: u32) {
+    pub fn give_back(&self, weight: u32) {
         let mut rest = weight;
         for slice in self.slices_newest_first() {
-            if let Some(taken) = self.taken.get_mut(slice) {
-                let part = rest.min(*taken);
-                *taken -= part;
+            if let Some(taken) = self.taken.get(slice) {
+                let there = taken.load(Relaxed);
+                let part = rest.min(there);
+                taken.store(there - part, Relaxed);
                 rest -= part;
             }
         }
@@ -77,85 +94,103 @@ impl TokenWindow {
     /// What has been taken from the window, as of the last call that told the time.
     #[must_use]
     pub fn used(&self) -> u32 {
-        self.taken.iter().fold(0, |sum, taken| sum.saturating_add(*taken))
+        self.taken.iter().fold(0, |sum, taken| sum.saturating_add(taken.load(Relaxed)))
     }
 
     #[must_use]
     pub fn remaining(&self) -> u32 {
-        self.limit.saturating_sub(self.used())
+        self.limit().saturating_sub(self.used())
+    }
+
+    /// What is left at a time, for whoever only looks: a window of which nothing was taken lately
+    /// has moved on, and during a ban nothing is left.
+    #[must_use]
+    pub fn remaining_at(&self, wall_ms: u64) -> u32 {
+        if self.check_ban(wall_ms).is_err() {
+            return 0;
+        }
+        let passed = (wall_ms / self.slice_ms()).saturating_sub(self.newest.load(Relaxed));
+        let kept = match self.kind {
+            WindowKind::Fixed => u64::from(passed == 0),
+            WindowKind::Sliding => (SLICES as u64).saturating_sub(passed),
+        };
+        let kept = self.slices_newest_first().take(kept as usize);
+        let used = kept
+            .filter_map(|slice| self.taken.get(slice))
+            .fold(0_u32, |sum, taken| sum.saturating_add(taken.load(Relaxed)));
+        self.limit().saturating_sub(used)
     }
 
     #[must_use]
-    pub const fn limit(&self) -> u32 {
-        self.limit
+    pub fn limit(&self) -> u32 {
+        self.limit.load(Relaxed)
     }
 
     /// The venue tells another limit, as its instrument list may at any time.
-    pub const fn set_limit(&mut self, limit: u32) {
-        self.limit = limit;
+    pub fn set_limit(&self, limit: u32) {
+        self.limit.store(limit, Relaxed);
     }
 
     /// The venue's own count. It may be higher than ours, because others share the address or the
     /// account; a lower one is ignored, because requests of ours may still be on their way.
-    pub fn update_from_venue(&mut self, now_wall_ms: u64, used: u32) {
+    pub fn update_from_venue(&self, now_wall_ms: u64, used: u32) {
         self.roll(now_wall_ms);
         self.add(used.saturating_sub(self.used()));
     }
 
     /// Nothing is given before `wall_ms`; a shorter ban doesn't shorten a longer one.
-    pub fn ban_until(&mut self, wall_ms: u64) {
-        self.banned_until_ms = self.banned_until_ms.max(wall_ms);
+    pub fn ban_until(&self, wall_ms: u64) {
+        self.banned_until_ms.store(self.banned_until_ms().max(wall_ms), Relaxed);
     }
 
     #[must_use]
-    pub const fn banned_until_ms(&self) -> u64 {
-        self.banned_until_ms
+    pub fn banned_until_ms(&self) -> u64 {
+        self.banned_until_ms.load(Relaxed)
     }
 
     /// Empties the slices that have left the window.
-    fn roll(&mut self, now_wall_ms: u64) {
+    fn roll(&self, now_wall_ms: u64) {
         let current = now_wall_ms / self.slice_ms();
-        if current <= self.newest {
+        let newest = self.newest.load(Relaxed);
+        if current <= newest {
             return;
         }
-        let passed = current - self.newest;
-        self.newest = current;
-        match self.kind {
-            WindowKind::Fixed => self.taken = [0; SLICES],
-            WindowKind::Sliding if passed >= SLICES as u64 => self.taken = [0; SLICES],
-            WindowKind::Sliding => {
-                for age in 0..passed {
-                    let slice = slice_of(current - age);
-                    if let Some(taken) = self.taken.get_mut(slice) {
-                        *taken = 0;
-                    }
-                }
+        let passed = current - newest;
+        self.newest.store(current, Relaxed);
+        let left = match self.kind {
+            WindowKind::Fixed => SLICES as u64,
+            WindowKind::Sliding => passed.min(SLICES as u64),
+        };
+        for age in 0..left {
+            if let Some(taken) = self.taken.get(slice_of(current + SLICES as u64 - age)) {
+                taken.store(0, Relaxed);
             }
         }
     }
 
-    fn add(&mut self, weight: u32) {
+    fn add(&self, weight: u32) {
         let slice = self.slices_newest_first().next().unwrap_or_default();
-        if let Some(taken) = self.taken.get_mut(slice) {
-            *taken = taken.saturating_add(weight);
+        if let Some(taken) = self.taken.get(slice) {
+            taken.store(taken.load(Relaxed).saturating_add(weight), Relaxed);
         }
     }
 
     /// When as many as `needed` will be free, if nothing more is taken.
     fn free_at_ms(&self, needed: u64) -> u64 {
+        let newest = self.newest.load(Relaxed);
         match self.kind {
-            WindowKind::Fixed => (self.newest + 1).saturating_mul(self.slice_ms()),
+            WindowKind::Fixed => (newest + 1).saturating_mul(self.slice_ms()),
             WindowKind::Sliding => {
-                let mut free = u64::from(self.limit).saturating_sub(u64::from(self.used()));
+                let mut free = u64::from(self.remaining());
                 // The oldest slice leaves first, when the one after the newest begins.
                 for leaving in 1..=SLICES as u64 {
-                    let slice = slice_of(self.newest + leaving);
-                    free += u64::from(self.taken.get(slice).copied().unwrap_or_default());
+                    let taken = self.taken.get(slice_of(newest + leaving));
+                    free += taken.map_or(0, |taken| u64::from(taken.load(Relaxed)));
                     if free >= needed {
-                        return (self.newest + leaving).saturating_mul(self.slice_ms());
+                        return (newest + leaving).saturating_mul(self.slice_ms());
                     }
                 }
-                (self.newest + SLICES as u64).saturating_mul(self.slice_ms())
+                (newest + SLICES as u64).saturating_mul(self.slice_ms())
             }
         }
     }
@@ -171,7 +206,7 @@ impl TokenWindow {
     fn slices_newest_first(&self) -> impl Iterator<Item = usize> + use<> {
         let (newest, count) = match self.kind {
             WindowKind::Fixed => (0, 1),
-            WindowKind::Sliding => (self.newest, SLICES as u64),
+            WindowKind::Sliding => (self.newest.load(Relaxed), SLICES as u64),
         };
         (0..count).map(move |age| slice_of(newest + SLICES as u64 - age))
     }
@@ -204,7 +239,7 @@ mod tests {
 
     #[test]
     fn a_fixed_window_starts_anew_on_the_clock() {
-        let mut window = TokenWindow::new(WindowKind::Fixed, 10_000, 3);
+        let window = TokenWindow::new(WindowKind::Fixed, 10_000, 3);
         for _ in 0..3 {
             window.try_take(1_009_999, 1, 0).unwrap();
         }
@@ -217,7 +252,7 @@ mod tests {
 
     #[test]
     fn orders_leave_the_reserve_to_cancels() {
-        let mut window = TokenWindow::new(WindowKind::Fixed, 10_000, 5);
+        let window = TokenWindow::new(WindowKind::Fixed, 10_000, 5);
         for _ in 0..3 {
             window.try_take(50_000, 1, 2).unwrap();
         }
@@ -234,7 +269,7 @@ mod tests {
     #[test]
     fn a_clock_set_back_empties_nothing() {
         for kind in [WindowKind::Fixed, WindowKind::Sliding] {
-            let mut window = TokenWindow::new(kind, 1_600, 2);
+            let window = TokenWindow::new(kind, 1_600, 2);
             window.try_take(1_000_000, 2, 0).unwrap();
             assert!(window.try_take(900_000, 1, 0).is_err(), "{kind:?}");
             assert_eq!(window.used(), 2);
@@ -243,7 +278,7 @@ mod tests {
 
     #[test]
     fn the_venue_can_only_raise_the_count() {
-        let mut window = TokenWindow::new(WindowKind::Fixed, 60_000, 2_400);
+        let window = TokenWindow::new(WindowKind::Fixed, 60_000, 2_400);
         window.try_take(60_000, 10, 0).unwrap();
         window.update_from_venue(60_001, 2_395);
         assert_eq!(window.remaining(), 5);
@@ -261,7 +296,7 @@ mod tests {
 
     #[test]
     fn a_ban_holds_until_its_end() {
-        let mut window = TokenWindow::new(WindowKind::Fixed, 10_000, 5);
+        let window = TokenWindow::new(WindowKind::Fixed, 10_000, 5);
         window.ban_until(90_000);
         window.ban_until(80_000);
         let banned = Wait::Banned { wall_ms: 90_000 };
@@ -272,7 +307,7 @@ mod tests {
 
     #[test]
     fn a_sliding_window_frees_what_is_old() {
-        let mut window = TokenWindow::new(WindowKind::Sliding, 1_600, 3);
+        let window = TokenWindow::new(WindowKind::Sliding, 1_600, 3);
         window.try_take(10_000, 2, 0).unwrap();
         window.try_take(10_800, 1, 0).unwrap();
         let Err(Wait::Until { wall_ms }) = window.try_take(10_900, 1, 0) else {
@@ -284,6 +319,27 @@ mod tests {
         assert_eq!(window.used(), 3);
     }
 
+    #[test]
+    fn a_window_that_nobody_took_from_lately_is_seen_as_free() {
+        for (kind, later) in [(WindowKind::Fixed, 20_000), (WindowKind::Sliding, 21_800)] {
+            let window = TokenWindow::new(kind, 10_000, 3);
+            window.try_take(10_001, 2, 0).unwrap();
+            assert_eq!((window.remaining_at(10_002), window.remaining_at(later)), (1, 3));
+            assert_eq!(window.remaining(), 1, "looking changes nothing");
+            window.ban_until(30_000);
+            assert_eq!((window.remaining_at(29_999), window.remaining_at(30_000)), (0, 3));
+        }
+    }
+
+    fn copy_of(window: &TokenWindow) -> TokenWindow {
+        let copy = TokenWindow::new(window.kind, window.length_ms, window.limit());
+        for (to, from) in copy.taken.iter().zip(&window.taken) {
+            to.store(from.load(Relaxed), Relaxed);
+        }
+        copy.newest.store(window.newest.load(Relaxed), Relaxed);
+        copy
+    }
+
     proptest! {
         #[test]
         fn no_window_ever_exceeds_its_limit(
@@ -293,7 +349,7 @@ mod tests {
             steps in prop::collection::vec((0_u64..700, 1_u32..5), 1..200),
         ) {
             let kind = if fixed { WindowKind::Fixed } else { WindowKind::Sliding };
-            let mut window = TokenWindow::new(kind, length_ms, limit);
+            let window = TokenWindow::new(kind, length_ms, limit);
             let mut now = 1_000_000;
             let mut taken: Vec<(u64, u32)> = Vec::new();
             for (step, weight) in steps {
@@ -302,9 +358,9 @@ mod tests {
                     Ok(()) => taken.push((now, weight)),
                     Err(Wait::Until { wall_ms }) => {
                         prop_assert!(wall_ms > now);
-                        let mut later = window.clone();
+                        let later = copy_of(&window);
                         prop_assert!(later.try_take(wall_ms, weight, 0).is_ok());
-                        let mut before = window.clone();
+                        let before = copy_of(&window);
                         prop_assert!(before.try_take(wall_ms - 1, weight, 0).is_err());
                     }
                     Err(Wait::Never { .. }) => prop_assert!(weight > limit),

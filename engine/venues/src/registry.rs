@@ -3,12 +3,14 @@
 
 use std::sync::Arc;
 
+use arrayvec::ArrayVec;
 use enigma_types::{
     AccountId, BookTop, InstallationPrefix, Instrument, InstrumentId, InstrumentTable, Nanos, Now,
     SessionKind, VenueId,
 };
 
 pub use crate::binance::usdm::DepthStream;
+use crate::binance::usdm::budget::RequestBudget;
 use crate::binance::usdm::instruments::{
     ExchangeInfoError, decode_exchange_info, exchange_info_call,
 };
@@ -31,6 +33,8 @@ pub struct SessionPlan {
     pub recv_window_ms: u32,
     /// Of the venue's documented limits; more where a venue or a simulator grants more.
     pub rate_limit_percent: u32,
+    /// What the venue still grants the account. A session without any counts for itself alone.
+    pub budgets: Option<VenueBudgets>,
     pub depth_stream: DepthStream,
     /// How long an instrument's streams may be silent.
     pub stale_after: Nanos,
@@ -44,6 +48,16 @@ pub enum VenueSession {
     BinanceUsdmOrder(Box<OrderSession>),
     BinanceUsdmAccount(Box<AccountSession>),
 }
+
+/// What a venue still grants an account, kept across its connections: the venue goes on counting
+/// when one is replaced. Clones count together.
+#[derive(Clone, Debug)]
+pub enum VenueBudgets {
+    BinanceUsdm(RequestBudget),
+}
+
+/// What the buckets of a venue have left, by their names.
+pub type BucketsLeft = ArrayVec<(&'static str, u32), 8>;
 
 /// Why a venue's instrument list can't be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -69,9 +83,41 @@ impl SessionPlan {
             seed,
             recv_window_ms: 5_000,
             rate_limit_percent: 100,
+            budgets: None,
             depth_stream: DepthStream::default(),
             stale_after: Nanos::from_secs(5),
             request_timeout: Nanos::from_secs(10),
+        }
+    }
+}
+
+impl VenueBudgets {
+    /// Untouched budgets of `percent` of the venue's documented limits.
+    pub fn new(venue: VenueId, percent: u32) -> Self {
+        match venue {
+            VenueId::BinanceUsdm => Self::BinanceUsdm(RequestBudget::new(percent)),
+        }
+    }
+
+    /// Those of another account that reaches the venue from the same address.
+    #[must_use]
+    pub fn of_another_account(&self, percent: u32) -> Self {
+        match self {
+            Self::BinanceUsdm(budget) => Self::BinanceUsdm(budget.of_another_account(percent)),
+        }
+    }
+
+    /// What is left at the venue's time. Any thread may ask; the sessions' own thread takes.
+    pub fn remaining(&self, venue_ms: u64) -> BucketsLeft {
+        match self {
+            Self::BinanceUsdm(budget) => budget.remaining(venue_ms).into_iter().collect(),
+        }
+    }
+
+    /// When the venue's ban of our address ends, in milliseconds of its time; zero without one.
+    pub fn banned_until_ms(&self) -> u64 {
+        match self {
+            Self::BinanceUsdm(budget) => budget.banned_until_ms(),
         }
     }
 }

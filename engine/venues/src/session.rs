@@ -41,9 +41,11 @@ pub enum Input<'a> {
     Cancel(&'a CancelRequest),
     Replace(&'a ReplaceRequest),
     Query(&'a Query),
-    /// The kill or pause barrier took this request back before a byte of it had left.
+    /// This request was taken back before a byte of it had left: by the kill or pause barrier, or
+    /// because its connection has ended.
     Purged {
         client_order_id: ClientOrderId,
+        cause: NotSentCause,
     },
     /// `next_deadline` has passed.
     Timer,
@@ -95,8 +97,9 @@ pub enum Method {
     Delete,
 }
 
-/// Where a session wants its WebSocket: one of the venue's hosts, and the path on it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Where a session wants its WebSocket: one of the venue's hosts, and the path on it. Its `Debug`
+/// doesn't show the path: it may hold a listen key.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Dial {
     pub host: HostRole,
     pub path: String,
@@ -168,6 +171,8 @@ pub enum AlertKind {
     RateLimited,
     VenueError,
     BookTruncated,
+    /// A stream of an instrument says nothing, while others do.
+    StreamSilent,
     ClockOffset {
         offset_ns: i64,
         uncertainty_ns: u64,
@@ -347,11 +352,67 @@ impl fmt::Debug for CallRequest {
     }
 }
 
+impl fmt::Debug for Dial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dial").field("host", &self.host).finish_non_exhaustive()
+    }
+}
+
 impl VenueError {
     pub const fn recovery(&self) -> Recovery {
         match self {
             Self::Unreadable(_) | Self::Nonsense(_) | Self::Misuse(_) => Recovery::Continue,
             Self::Protocol(_) => Recovery::Reconnect,
+        }
+    }
+}
+
+impl AlertKind {
+    /// Each kind once; a clock offset with no value.
+    pub const ALL: [Self; 11] = [
+        Self::UnknownMessage,
+        Self::UnreadableMessage,
+        Self::SequenceGap,
+        Self::CrossedBook,
+        Self::DecodeFallback,
+        Self::Authentication,
+        Self::RateLimited,
+        Self::VenueError,
+        Self::BookTruncated,
+        Self::StreamSilent,
+        Self::ClockOffset { offset_ns: 0, uncertainty_ns: 0 },
+    ];
+
+    /// The kind's place in `ALL`, whatever it carries.
+    pub const fn place(self) -> usize {
+        match self {
+            Self::UnknownMessage => 0,
+            Self::UnreadableMessage => 1,
+            Self::SequenceGap => 2,
+            Self::CrossedBook => 3,
+            Self::DecodeFallback => 4,
+            Self::Authentication => 5,
+            Self::RateLimited => 6,
+            Self::VenueError => 7,
+            Self::BookTruncated => 8,
+            Self::StreamSilent => 9,
+            Self::ClockOffset { .. } => 10,
+        }
+    }
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::UnknownMessage => "unknown_message",
+            Self::UnreadableMessage => "unreadable_message",
+            Self::SequenceGap => "sequence_gap",
+            Self::CrossedBook => "crossed_book",
+            Self::DecodeFallback => "decode_fallback",
+            Self::Authentication => "authentication",
+            Self::RateLimited => "rate_limited",
+            Self::VenueError => "venue_error",
+            Self::BookTruncated => "book_truncated",
+            Self::StreamSilent => "stream_silent",
+            Self::ClockOffset { .. } => "clock_offset",
         }
     }
 }

@@ -13,6 +13,7 @@ use enigma_types::{
     SessionChange, SessionState, Side, TimeInForce, Trade, UnixNanos, UnknownCause, VenueId,
     VenueOrderId,
 };
+use enigma_venues::registry::VenueBudgets;
 use enigma_venues::session::{
     Alert, AlertKind, Answer, CallId, CallRequest, CallTarget, Dial, HostRole, Method, Outbox,
     ReconnectReason, VenueError,
@@ -36,6 +37,7 @@ pub(super) struct Toy {
     pub(super) book: BookTop,
     pub(super) in_flight: Vec<OrderRequest>,
     pub(super) deadline: Option<Nanos>,
+    pub(super) budgets: Option<VenueBudgets>,
 }
 
 #[derive(Debug, Default)]
@@ -46,10 +48,11 @@ pub(super) struct Toys {
 impl OpenSession for Toys {
     type Session = Toy;
 
-    fn open(&mut self, plan: SlotPlan, _seed: u64) -> Toy {
+    fn open(&mut self, plan: SlotPlan, _seed: u64, budgets: Option<&VenueBudgets>) -> Toy {
         self.opened += 1;
         let book = BookTop::empty(InstrumentId(0));
-        Toy { plan, book, in_flight: Vec::new(), deadline: None }
+        let budgets = budgets.cloned();
+        Toy { plan, book, in_flight: Vec::new(), deadline: None, budgets }
     }
 }
 
@@ -104,6 +107,10 @@ impl Toy {
                 self.book.set_bids([level(number as i64)]);
                 self.book.set_asks([level(number as i64 + 1)]);
                 self.book.received_at = now.mono;
+                outbox.books.insert(InstrumentId(0));
+            }
+            "no_book" => {
+                self.book.clear();
                 outbox.books.insert(InstrumentId(0));
             }
             "trade" => outbox.trades.push(Trade {
@@ -174,10 +181,10 @@ impl Session for Toy {
                 Self::send(outbox, FrameClass::Cancel { client_order_id }, &text);
             }
             Input::Replace(_) | Input::Query(_) => {}
-            Input::Purged { client_order_id } => {
+            Input::Purged { client_order_id, cause } => {
                 let order = self.settle(client_order_id.get()).unwrap();
                 let key = Self::key(&order);
-                outbox.not_sent(RequestKind::Submit, &key, NotSentCause::Barrier, now);
+                outbox.not_sent(RequestKind::Submit, &key, cause, now);
             }
             Input::Timer => {
                 self.deadline = None;
@@ -265,10 +272,19 @@ impl Venue {
         for role in [HostRole::PublicStream, HostRole::OrderEntry, HostRole::PrivateStream] {
             hosts.push((role, Arc::clone(&self.streams.host)));
         }
-        let venues = vec![VenueHosts { venue: VENUE, hosts, budget: DialBudget::default() }];
+        let venues = vec![VenueHosts {
+            venue: VENUE,
+            hosts,
+            budget: DialBudget::default(),
+            rate_limit_percent: 100,
+        }];
         let access = |_| AccountAccess { venue: VENUE, signer: Signer::None };
         let accounts = (0..accounts).map(access).collect();
-        GatewaySettings { venues, accounts, dial_timeout: Duration::from_secs(20), seed: 1 }
+        // No machine is so slow that a peer of these tests is silent by mistake.
+        let patience = Nanos::from_secs(600);
+        let liveness = Liveness { ping_after: patience, pong_within: patience };
+        let dial_timeout = Duration::from_secs(20);
+        GatewaySettings { venues, accounts, dial_timeout, liveness, seed: 1 }
     }
 }
 
@@ -317,8 +333,13 @@ pub(super) struct Desk {
 
 impl GatewayEvents for Desk {
     fn on_book(&mut self, now: Now, book: &BookTop, stamps: &Stamps) {
-        self.heard.push(format!("book {}", book.best_bid().unwrap().price.0));
-        assert!(book.received_at <= stamps.received);
+        self.heard.push(match book.best_bid() {
+            Some(bid) => {
+                assert!(book.received_at <= stamps.received);
+                format!("book {}", bid.price.0)
+            }
+            None => "no book".to_owned(),
+        });
         self.books.push((now.mono, *stamps));
         self.offset = now.venue_offset_ns;
         self.requests.extend(self.on_book.drain(..));

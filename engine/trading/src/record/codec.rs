@@ -221,7 +221,14 @@ coded! {
         VenueUnavailable = 12,
         Other = 13,
     }
-    NotSentCause { Barrier = 1, SessionDown = 2, Full = 3, RateLimit = 4, Encoding = 5 }
+    NotSentCause {
+        Barrier = 1,
+        SessionDown = 2,
+        Full = 3,
+        RateLimit = 4,
+        Encoding = 5,
+        ConnectionEnded = 6,
+    }
     UnknownCause { Timeout = 1, Disconnected = 2, VenueUnsure = 3, Unreadable = 4 }
 }
 

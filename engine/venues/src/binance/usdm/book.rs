@@ -82,7 +82,10 @@ impl Book {
         let truncated = self.bids.apply_all(bids) + self.asks.apply_all(asks);
         self.last_update = last;
         self.venue_time = time;
-        if self.ticker.is_some_and(|ticker| ticker.sequence.0 <= last) {
+        // Newer levels, by their id or by the venue's time of trading: best prices whose broken id
+        // lies far ahead must not stand over the book for ever.
+        let older = |ticker: BookTicker| ticker.sequence.0 <= last || ticker.venue_time < time;
+        if self.ticker.is_some_and(older) {
             self.ticker = None;
         }
         let crossed = match (self.bids.best(), self.asks.best()) {

@@ -14,6 +14,8 @@ use super::market_messages::{DepthScratch, DepthUpdate, SnapshotHead};
 #[derive(Debug)]
 pub(super) struct BookSync {
     book: Book,
+    /// The id before that of the newest event, as the event named it.
+    previous: u64,
     state: SyncState,
     backlog: Backlog,
     /// When a snapshot may be asked for.
@@ -70,6 +72,7 @@ impl BookSync {
     pub(super) fn new(instrument: InstrumentId) -> Self {
         Self {
             book: Book::new(instrument),
+            previous: 0,
             state: SyncState::Waiting,
             backlog: Backlog::default(),
             retry_at: Nanos::ZERO,
@@ -192,7 +195,9 @@ impl BookSync {
     }
 
     /// The rule: the first event must reach from before the snapshot to beyond it, and each later
-    /// one must name the one before. What lies behind the book is old news.
+    /// one must name the one before. Behind the snapshot lies old news. Once in step nothing is
+    /// taken for old but the newest event delivered again: if a broken id had led the book far
+    /// ahead, all that is true would look old for ever.
     #[inline]
     fn follow(
         &mut self,
@@ -203,11 +208,16 @@ impl BookSync {
     ) -> DepthOutcome {
         let id = self.book.last_update();
         let bridging = self.state == SyncState::Bridging;
-        // The event that ends exactly at the snapshot proves it too, and changes nothing.
-        if update.last < id || (update.last == id && !bridging) {
+        let (old, follows) = if bridging {
+            // The event that ends exactly at the snapshot proves it too, and changes nothing.
+            (update.last < id, update.previous <= id)
+        } else {
+            let again = update.last == id && update.previous == self.previous;
+            (again, update.previous == id && update.last > id)
+        };
+        if old {
             return DepthOutcome::Nothing;
         }
-        let follows = if bridging { update.previous <= id } else { update.previous == id };
         if !follows {
             return self.lost(now, DepthOutcome::Gap);
         }
@@ -215,6 +225,7 @@ impl BookSync {
         if applied.crossed {
             return self.lost(now, DepthOutcome::Crossed);
         }
+        self.previous = update.previous;
         self.state = SyncState::InStep;
         self.attempts = 0;
         self.book.compose_top(now);
@@ -385,9 +396,44 @@ mod tests {
         feed(&mut sync, 101, 110, 100);
         snapshot(&mut sync, 105);
         assert_eq!(feed(&mut sync, 111, 120, 110), changed());
-        assert_eq!(feed(&mut sync, 101, 110, 100), DepthOutcome::Nothing);
         assert_eq!(feed(&mut sync, 111, 120, 110), DepthOutcome::Nothing);
         assert_eq!(feed(&mut sync, 121, 130, 120), changed());
+    }
+
+    /// What doesn't name the event before is a gap, wherever its own id lies.
+    #[track_caller]
+    fn check_gap(first: u64, last: u64, previous: u64) {
+        let mut sync = BookSync::new(InstrumentId(3));
+        feed(&mut sync, 101, 110, 100);
+        snapshot(&mut sync, 105);
+        assert_eq!(feed(&mut sync, 111, 120, 110), changed());
+        assert_eq!(feed(&mut sync, first, last, previous), DepthOutcome::Gap);
+        assert_eq!(sync.top(), None);
+        feed(&mut sync, 131, 140, 130);
+        assert_eq!(snapshot(&mut sync, 135), changed());
+    }
+
+    #[test]
+    fn an_event_that_does_not_name_the_one_before_is_a_gap_ahead_and_behind() {
+        check_gap(131, 140, 130);
+        check_gap(101, 110, 100);
+        check_gap(1, 2, 0);
+        check_gap(111, 120, 109);
+        // Names it, and leads nowhere.
+        check_gap(121, 120, 120);
+        check_gap(50, 60, 120);
+    }
+
+    #[test]
+    fn a_broken_id_far_ahead_does_not_freeze_the_book() {
+        let mut sync = BookSync::new(InstrumentId(3));
+        feed(&mut sync, 101, 110, 100);
+        snapshot(&mut sync, 105);
+        assert_eq!(feed(&mut sync, 111, 9_000_000_120, 110), changed());
+        assert_eq!(feed(&mut sync, 121, 130, 120), DepthOutcome::Gap);
+        feed(&mut sync, 131, 140, 130);
+        assert_eq!(snapshot(&mut sync, 135), changed());
+        assert_eq!(bid_quantity(&sync), Some(140));
     }
 
     #[test]

@@ -3,17 +3,35 @@
 //!
 //! Implements `binance.md` section 8, compiled from the venue's documents on 2026-11-24:
 //! <https://developers.binance.com/docs/derivatives/usds-margined-futures>. 300 orders in 10 s,
-//! 1200 in a minute, a weight of 2400 in a minute for the address; placing and changing costs an
-//! order and no weight, a cancel a weight of 1 and no order.
+//! 1200 in a minute for the account, a weight of 2400 in a minute for the address; placing and
+//! changing costs an order and no weight, a cancel a weight of 1 and no order.
+
+use std::sync::Arc;
 
 use crate::limits::{TokenWindow, Wait, WindowKind};
+use crate::registry::{SessionPlan, VenueBudgets};
 
-/// What one order session may still ask for.
+/// What the sessions of one account may still ask for. Clones count together, and outlive the
+/// connections of those who hold them.
+#[derive(Clone, Debug)]
+pub struct RequestBudget {
+    address: Arc<AddressBudget>,
+    account: Arc<AccountBudget>,
+}
+
+/// The venue counts weight, and bans, by address: for all accounts of this program together.
 #[derive(Debug)]
-pub(super) struct RequestBudget {
+struct AddressBudget {
+    weight_1m: TokenWindow,
+    /// A part of the weight: many books that ask for snapshots at once must leave the rest to
+    /// cancels and questions about orders.
+    snapshots_1m: TokenWindow,
+}
+
+#[derive(Debug)]
+struct AccountBudget {
     orders_10s: TokenWindow,
     orders_1m: TokenWindow,
-    weight_1m: TokenWindow,
 }
 
 /// A window of the venue's own count, as answers tell it.
@@ -25,57 +43,105 @@ pub(super) enum VenueWindow {
 }
 
 impl RequestBudget {
+    /// How many buckets `remaining` tells.
+    pub const BUCKETS: usize = 4;
+
     /// `percent` of the documented limits: a venue may grant an account more, and a simulator all.
-    pub(super) fn new(percent: u32) -> Self {
-        let window = |length_ms, limit| {
-            TokenWindow::new(WindowKind::Fixed, length_ms, scaled(limit, percent))
+    pub fn new(percent: u32) -> Self {
+        let address = AddressBudget {
+            weight_1m: window(60_000, WEIGHT_1M, percent),
+            snapshots_1m: window(60_000, SNAPSHOT_WEIGHT_1M, percent),
         };
-        Self {
-            orders_10s: window(10_000, ORDERS_10S),
-            orders_1m: window(60_000, ORDERS_1M),
-            weight_1m: window(60_000, WEIGHT_1M),
+        Self { address: Arc::new(address), account: Arc::new(AccountBudget::new(percent)) }
+    }
+
+    /// Another account's, from the same address.
+    #[must_use]
+    pub fn of_another_account(&self, percent: u32) -> Self {
+        let account = Arc::new(AccountBudget::new(percent));
+        Self { address: Arc::clone(&self.address), account }
+    }
+
+    /// The budget that a plan carries, or one of the session's own.
+    pub(super) fn of(plan: &SessionPlan) -> Self {
+        match &plan.budgets {
+            Some(VenueBudgets::BinanceUsdm(budget)) => budget.clone(),
+            None => Self::new(plan.rate_limit_percent),
         }
     }
 
-    pub(super) fn take_order(&mut self, venue_ms: u64) -> Result<(), Wait> {
-        self.orders_10s.try_take(venue_ms, 1, 0)?;
-        self.orders_1m.try_take(venue_ms, 1, 0).inspect_err(|_| self.orders_10s.give_back(1))
+    /// What each bucket has left at the venue's time, by its name.
+    pub fn remaining(&self, venue_ms: u64) -> [(&'static str, u32); Self::BUCKETS] {
+        [
+            ("orders_10s", &self.account.orders_10s),
+            ("orders_1m", &self.account.orders_1m),
+            ("request_weight_1m", &self.address.weight_1m),
+            ("snapshot_weight_1m", &self.address.snapshots_1m),
+        ]
+        .map(|(name, window)| (name, window.remaining_at(venue_ms)))
     }
 
-    pub(super) fn take_cancel(&mut self, venue_ms: u64) -> Result<(), Wait> {
-        self.weight_1m.try_take(venue_ms, 1, 0)
+    /// Takes one order's share of the account's windows.
+    pub fn take_order(&self, venue_ms: u64) -> Result<(), Wait> {
+        self.address.weight_1m.check_ban(venue_ms)?;
+        let AccountBudget { orders_10s, orders_1m } = &*self.account;
+        orders_10s.try_take(venue_ms, 1, 0)?;
+        orders_1m.try_take(venue_ms, 1, 0).inspect_err(|_| orders_10s.give_back(1))
     }
 
-    pub(super) fn take_query(&mut self, venue_ms: u64, weight: u32) -> Result<(), Wait> {
-        self.weight_1m.try_take(venue_ms, weight, self.weight_1m.limit() / 8)
+    pub(super) fn take_cancel(&self, venue_ms: u64) -> Result<(), Wait> {
+        self.address.weight_1m.try_take(venue_ms, 1, 0)
+    }
+
+    pub(super) fn take_query(&self, venue_ms: u64, weight: u32) -> Result<(), Wait> {
+        let window = &self.address.weight_1m;
+        window.try_take(venue_ms, weight, window.limit() / 8)
+    }
+
+    pub(super) fn take_snapshot(&self, venue_ms: u64, weight: u32) -> Result<(), Wait> {
+        let snapshots = &self.address.snapshots_1m;
+        snapshots.try_take(venue_ms, weight, 0)?;
+        self.take_query(venue_ms, weight).inspect_err(|_| snapshots.give_back(weight))
     }
 
     /// The venue's count, which includes what others of the same address or account asked.
-    pub(super) fn update(&mut self, venue_ms: u64, window: VenueWindow, used: u32) {
-        match window {
-            VenueWindow::Orders10s => self.orders_10s.update_from_venue(venue_ms, used),
-            VenueWindow::Orders1m => self.orders_1m.update_from_venue(venue_ms, used),
-            VenueWindow::Weight1m => self.weight_1m.update_from_venue(venue_ms, used),
-        }
+    pub(super) fn update(&self, venue_ms: u64, window: VenueWindow, used: u32) {
+        let window = match window {
+            VenueWindow::Orders10s => &self.account.orders_10s,
+            VenueWindow::Orders1m => &self.account.orders_1m,
+            VenueWindow::Weight1m => &self.address.weight_1m,
+        };
+        window.update_from_venue(venue_ms, used);
     }
 
-    /// Nothing at all is sent before then: asking while banned makes the ban longer.
-    pub(super) fn ban_until(&mut self, venue_ms: u64) {
-        for window in [&mut self.orders_10s, &mut self.orders_1m, &mut self.weight_1m] {
-            window.ban_until(venue_ms);
-        }
+    /// Nothing at all is sent from this address before then: asking while banned makes the ban
+    /// longer.
+    pub fn ban_until(&self, venue_ms: u64) {
+        self.address.weight_1m.ban_until(venue_ms);
     }
 
-    /// What is left of the narrowest window of orders, and of the weight.
-    pub(super) fn remaining(&self) -> (u32, u32) {
-        let orders = self.orders_10s.remaining().min(self.orders_1m.remaining());
-        (orders, self.weight_1m.remaining())
+    /// The venue wants no snapshots before then.
+    pub(super) fn hold_snapshots_until(&self, venue_ms: u64) {
+        self.address.snapshots_1m.ban_until(venue_ms);
+    }
+
+    /// When the address's ban ends; long past or zero when there is none.
+    pub fn banned_until_ms(&self) -> u64 {
+        self.address.weight_1m.banned_until_ms()
     }
 }
 
-/// A budget for snapshots beside the order session's, so that both fit the address's weight.
-pub(super) fn snapshot_budget(percent: u32) -> TokenWindow {
-    TokenWindow::new(WindowKind::Fixed, 60_000, scaled(SNAPSHOT_WEIGHT_1M, percent))
+impl AccountBudget {
+    fn new(percent: u32) -> Self {
+        Self {
+            orders_10s: window(10_000, ORDERS_10S, percent),
+            orders_1m: window(60_000, ORDERS_1M, percent),
+        }
+    }
+}
+
+fn window(length_ms: u64, limit: u32, percent: u32) -> TokenWindow {
+    TokenWindow::new(WindowKind::Fixed, length_ms, scaled(limit, percent))
 }
 
 fn scaled(limit: u32, percent: u32) -> u32 {
@@ -92,9 +158,14 @@ const SNAPSHOT_WEIGHT_1M: u32 = 1_000;
 mod tests {
     use super::*;
 
+    fn left(budget: &RequestBudget, venue_ms: u64, bucket: &str) -> u32 {
+        let found = budget.remaining(venue_ms).into_iter().find(|(name, _)| *name == bucket);
+        found.map_or(u32::MAX, |(_, left)| left)
+    }
+
     #[test]
     fn orders_run_out_before_cancels_do() {
-        let mut budget = RequestBudget::new(100);
+        let budget = RequestBudget::new(100);
         let sent = (0..1_000).filter(|_| budget.take_order(20_000).is_ok()).count();
         assert_eq!(sent, 300);
         assert_eq!(budget.take_cancel(20_000), Ok(()));
@@ -103,7 +174,7 @@ mod tests {
 
     #[test]
     fn queries_leave_cancels_their_reserve() {
-        let mut budget = RequestBudget::new(100);
+        let budget = RequestBudget::new(100);
         let asked = (0..100).filter(|_| budget.take_query(0, 40).is_ok()).count();
         assert_eq!(asked, 52);
         let canceled = (0..1_000).filter(|_| budget.take_cancel(0).is_ok()).count();
@@ -111,19 +182,46 @@ mod tests {
     }
 
     #[test]
+    fn snapshots_leave_the_rest_of_the_address_its_weight() {
+        let budget = RequestBudget::new(100);
+        let asked = (0..1_000).filter(|_| budget.take_snapshot(0, 20).is_ok()).count();
+        assert_eq!(asked, 50);
+        assert_eq!(left(&budget, 0, "request_weight_1m"), 1_400);
+        budget.update(60_000, VenueWindow::Weight1m, 2_090);
+        assert!(budget.take_snapshot(60_000, 20).is_err());
+        assert_eq!(left(&budget, 60_000, "snapshot_weight_1m"), 1_000);
+    }
+
+    #[test]
     fn the_venues_count_and_its_bans_are_obeyed() {
-        let mut budget = RequestBudget::new(100);
+        let budget = RequestBudget::new(100);
         budget.update(20_000, VenueWindow::Orders1m, 1_200);
         assert!(budget.take_order(20_000).is_err());
-        assert_eq!(budget.remaining(), (0, 2_400));
+        assert_eq!(left(&budget, 20_000, "orders_1m"), 0);
+        assert_eq!(left(&budget, 20_000, "orders_10s"), 300);
         budget.ban_until(90_000);
-        assert_eq!(budget.take_cancel(80_000), Err(Wait::Banned { wall_ms: 90_000 }));
+        let banned = Err(Wait::Banned { wall_ms: 90_000 });
+        assert_eq!(budget.take_cancel(80_000), banned);
+        assert_eq!(budget.take_order(80_000), banned);
+        assert_eq!(budget.take_snapshot(80_000, 20), banned);
         assert_eq!(budget.take_cancel(90_000), Ok(()));
     }
 
     #[test]
+    fn accounts_share_their_address_and_nothing_else() {
+        let first = RequestBudget::new(100);
+        let second = first.of_another_account(100);
+        assert_eq!(first.take_order(0), Ok(()));
+        assert_eq!(first.take_query(0, 40), Ok(()));
+        let second_left = |bucket| left(&second, 0, bucket);
+        assert_eq!((second_left("orders_10s"), second_left("request_weight_1m")), (300, 2_360));
+        first.ban_until(5_000);
+        assert!(second.take_order(4_000).is_err());
+    }
+
+    #[test]
     fn a_simulator_may_grant_more() {
-        let mut budget = RequestBudget::new(1_000);
+        let budget = RequestBudget::new(1_000);
         assert_eq!((0..9_000).filter(|_| budget.take_order(0).is_ok()).count(), 3_000);
     }
 }

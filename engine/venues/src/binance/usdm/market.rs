@@ -12,21 +12,24 @@ use enigma_types::{BookTicker, BookTop, InstrumentId, Nanos, Now, SessionState, 
 
 use super::alerts::AlertGate;
 use super::auth::composed;
-use super::book_sync::{BookSync, DepthOutcome, SyncState};
-use super::budget::snapshot_budget;
+use super::book_sync::DepthOutcome;
+use super::budget::RequestBudget;
 use super::market_messages::{
     DepthScratch, DepthUpdate, MarketMessage, decode_market, decode_snapshot,
 };
 use super::rotation_at;
 use super::subscriptions::{STREAMS_PER_INSTRUMENT, Subscriptions};
 use super::symbols::SymbolTable;
-use crate::limits::TokenWindow;
 use crate::registry::SessionPlan;
 use crate::session::{
     AlertKind, Answer, CallId, CallRequest, Dial, HostRole, Input, Method, Outbox, ReconnectReason,
     Session, VenueError,
 };
 use crate::signer::Signer;
+
+mod feed;
+
+use feed::Feed;
 
 /// What a market session has seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,24 +55,19 @@ pub struct MarketSession {
     scratch: DepthScratch,
     subscriptions: Subscriptions,
     snapshots: ArrayVec<PendingSnapshot, { Self::SNAPSHOTS_AT_ONCE }>,
-    budget: TokenWindow,
+    budget: RequestBudget,
     next_call: u32,
     seed: u64,
     stale_after: Nanos,
     state: SessionState,
+    /// Feeds whose books may be believed.
+    shown: usize,
     /// Feeds that aren't in step.
     unsynced: usize,
     rotate_at: Nanos,
     scan_at: Nanos,
     alerts: AlertGate,
     counters: MarketCounters,
-}
-
-#[derive(Debug)]
-struct Feed {
-    sync: BookSync,
-    /// When depth or best prices came last.
-    last_message: Nanos,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -87,16 +85,16 @@ impl MarketSession {
 
     pub fn new(plan: &SessionPlan) -> Self {
         let symbols = SymbolTable::new(VenueId::BinanceUsdm, plan.instruments.clone());
-        let feed = |id| Feed { sync: BookSync::new(id), last_message: Nanos::ZERO };
-        let feeds: Vec<Feed> = symbols.iter().map(|listing| feed(listing.id)).collect();
+        let feeds: Vec<Feed> = symbols.iter().map(|listing| Feed::new(listing.id)).collect();
         Self {
+            shown: 0,
             unsynced: feeds.len(),
             feeds,
             scratch: DepthScratch::new(),
             subscriptions: Subscriptions::new(&symbols, plan.depth_stream),
             symbols,
             snapshots: ArrayVec::new(),
-            budget: snapshot_budget(plan.rate_limit_percent),
+            budget: RequestBudget::of(plan),
             next_call: 0,
             seed: plan.seed,
             stale_after: plan.stale_after,
@@ -150,7 +148,7 @@ impl MarketSession {
         self.rotate_at = rotation_at(now.mono, self.seed);
         self.scan_at = now.mono.plus(Self::SCAN_SYNCING);
         for feed in &mut self.feeds {
-            feed.last_message = now.mono;
+            feed.connected(now.mono);
         }
         self.subscriptions.send_due(now.mono, &self.symbols, outbox);
         self.update_state(outbox);
@@ -180,7 +178,7 @@ impl MarketSession {
                 self.subscriptions.acknowledge(id);
                 self.update_state(outbox);
             }
-            MarketMessage::Refused { code, .. } => self.on_refused(now, code, outbox),
+            MarketMessage::Refused { id, code } => self.on_refused(now, id, code, outbox),
             MarketMessage::ServerShutdown => outbox.reconnect = Some(ReconnectReason::Rotation),
             MarketMessage::Foreign | MarketMessage::Unknown => {
                 self.counters.unknown += 1;
@@ -196,9 +194,11 @@ impl MarketSession {
         self.counters.book_tickers += 1;
         let Some(listing) = self.symbols.by_id(ticker.instrument) else { return };
         let Some(feed) = self.feeds.get_mut(usize::from(listing.place)) else { return };
-        feed.last_message = now.mono;
-        if feed.sync.on_ticker(now.mono, ticker) {
+        if feed.on_ticker(now.mono, ticker) {
             outbox.books.insert(ticker.instrument);
+        }
+        if feed.speak_again(now.mono, self.stale_after) {
+            self.on_spoken(now, ticker.instrument, outbox);
         }
     }
 
@@ -206,10 +206,13 @@ impl MarketSession {
     fn on_depth(&mut self, now: Now, update: &DepthUpdate, outbox: &mut Outbox) {
         self.counters.depth_updates += 1;
         let Some(feed) = self.feeds.get_mut(usize::from(update.listing.place)) else { return };
-        feed.last_message = now.mono;
-        let was_in_step = feed.sync.is_in_step();
-        match feed.sync.on_depth(now.mono, update, &self.scratch) {
-            DepthOutcome::Changed(applied) if was_in_step && applied.truncated == 0 => {
+        let was_shown = feed.is_shown();
+        let outcome = feed.on_depth(now.mono, update, &self.scratch);
+        if feed.speak_again(now.mono, self.stale_after) {
+            self.on_spoken(now, update.listing.id, outbox);
+        }
+        match outcome {
+            DepthOutcome::Changed(applied) if was_shown && applied.truncated == 0 => {
                 outbox.books.insert(update.listing.id);
             }
             outcome @ (DepthOutcome::Changed(_)
@@ -259,7 +262,7 @@ impl MarketSession {
                 self.alert_of(now, instrument, AlertKind::CrossedBook, outbox);
             }
         }
-        self.unsynced = self.feeds.iter().filter(|feed| !feed.sync.is_in_step()).count();
+        self.count_feeds();
         if self.unsynced > 0 {
             self.scan_at = self.scan_at.min(now.mono.plus(Self::SCAN_SYNCING));
         }
@@ -267,12 +270,26 @@ impl MarketSession {
         self.update_state(outbox);
     }
 
-    fn on_refused(&mut self, now: Now, code: i64, outbox: &mut Outbox) {
+    /// A silent instrument speaks again, and its book is shown if it is still in step.
+    fn on_spoken(&mut self, now: Now, instrument: InstrumentId, outbox: &mut Outbox) {
+        outbox.books.insert(instrument);
+        self.on_outcome(now, instrument, DepthOutcome::Nothing, outbox);
+    }
+
+    fn count_feeds(&mut self) {
+        self.shown = self.feeds.iter().filter(|feed| feed.is_shown()).count();
+        self.unsynced = self.feeds.iter().filter(|feed| !feed.sync.is_in_step()).count();
+    }
+
+    fn on_refused(&mut self, now: Now, id: Option<u64>, code: i64, outbox: &mut Outbox) {
         let mut detail = arrayvec::ArrayString::<96>::new();
         // The text is far shorter than its room.
         let _ = write!(detail, "a subscription was refused with code {code}");
         self.alerts.raise(now.mono, outbox, AlertKind::VenueError, &detail);
-        outbox.reconnect = Some(ReconnectReason::Refused);
+        // A silent instrument's renewal that is refused is tried again later: the others trade on.
+        if !self.subscriptions.take_refused_renewal(id) {
+            outbox.reconnect = Some(ReconnectReason::Refused);
+        }
     }
 
     fn on_timer(&mut self, now: Now, outbox: &mut Outbox) {
@@ -294,15 +311,49 @@ impl MarketSession {
         self.update_state(outbox);
     }
 
+    /// Looks for silence. One instrument's hides its book alone, and its streams are asked for
+    /// again; that of all means that the connection is worth nothing.
     fn scan(&mut self, now: Now, outbox: &mut Outbox) {
+        let (mut silent, mut first) = (0_usize, None);
+        for feed in &mut self.feeds {
+            if feed.fall_silent(now.mono, self.stale_after) {
+                outbox.books.insert(feed.instrument());
+                first = first.or(Some(feed.instrument()));
+                silent += 1;
+            }
+        }
         let stale_after = self.stale_after;
-        if self.feeds.iter().any(|feed| now.mono.since(feed.last_message) > stale_after) {
+        if self.feeds.iter().all(|feed| feed.is_without_depth(now.mono, stale_after)) {
             outbox.reconnect = Some(ReconnectReason::Stale);
             self.set_state(SessionState::Stale, outbox);
+            return;
         }
-        if self.feeds.iter().any(|feed| feed.sync.attempts() > BookSync::ATTEMPTS) {
+        if let Some(instrument) = first {
+            self.alert_silence(now, instrument, silent, outbox);
+        }
+        for (place, feed) in self.feeds.iter_mut().enumerate() {
+            if feed.take_resubscription(now.mono) {
+                self.subscriptions.renew(place);
+            }
+        }
+        self.subscriptions.send_due(now.mono, &self.symbols, outbox);
+        self.count_feeds();
+        let given_up = self.feeds.iter().all(Feed::is_given_up);
+        if given_up && self.feeds.iter().any(Feed::has_failed) {
             outbox.reconnect = Some(ReconnectReason::Gap);
         }
+    }
+
+    fn alert_silence(&mut self, now: Now, first: InstrumentId, count: usize, outbox: &mut Outbox) {
+        let listing = self.symbols.by_id(first);
+        let symbol = listing.map_or("", |listing| self.symbols.symbol(listing));
+        let mut detail = arrayvec::ArrayString::<96>::new();
+        // A symbol and a count fit.
+        let _ = match count {
+            1 => detail.write_str(symbol),
+            _ => write!(detail, "{symbol} and {} more", count - 1),
+        };
+        self.alerts.raise(now.mono, outbox, AlertKind::StreamSilent, &detail);
     }
 
     fn ask_snapshots(&mut self, now: Now, outbox: &mut Outbox) {
@@ -318,7 +369,7 @@ impl MarketSession {
                 return;
             }
             let venue_ms = now.venue_time().as_millis();
-            if let Err(wait) = self.budget.try_take(venue_ms, Self::SNAPSHOT_WEIGHT, 0) {
+            if let Err(wait) = self.budget.take_snapshot(venue_ms, Self::SNAPSHOT_WEIGHT) {
                 let at_ms = wait.retry_at_ms().unwrap_or(venue_ms + 60_000);
                 let delay = Nanos::from_millis(at_ms.saturating_sub(venue_ms));
                 feed.sync.postpone(now.mono.plus(delay));
@@ -352,21 +403,20 @@ impl MarketSession {
             return Ok(());
         };
         let place = usize::from(self.snapshots.swap_remove(at).place);
-        let Some(instrument) = self.feeds.get(place).map(|feed| feed.sync.book().top().instrument)
-        else {
-            return Ok(());
-        };
-        let asked = |feed: &Feed| feed.sync.state() == SyncState::Asked;
-        if !self.feeds.get(place).is_some_and(asked) {
-            return Ok(());
-        }
+        let feed = self.feeds.get(place).filter(|feed| feed.asks_snapshot());
+        let Some(instrument) = feed.map(Feed::instrument) else { return Ok(()) };
         let result = match answer {
             Answer::Http { status: 200, body, .. } => {
                 self.apply_snapshot(now, instrument, body, outbox)
             }
-            Answer::Http { status: 418 | 429, retry_after_seconds, .. } => {
+            Answer::Http { status: status @ (418 | 429), retry_after_seconds, .. } => {
                 let seconds = u64::from(retry_after_seconds.unwrap_or(60));
-                self.budget.ban_until(now.venue_time().as_millis() + seconds * 1_000);
+                let until_ms = now.venue_time().as_millis() + seconds * 1_000;
+                if *status == 418 {
+                    self.budget.ban_until(until_ms);
+                } else {
+                    self.budget.hold_snapshots_until(until_ms);
+                }
                 let kind = AlertKind::RateLimited;
                 self.alerts.raise(now.mono, outbox, kind, "a book snapshot");
                 Err(VenueError::Nonsense("a snapshot refused for its weight"))
@@ -374,7 +424,7 @@ impl MarketSession {
             Answer::Http { .. } => Err(VenueError::Nonsense("a snapshot's status")),
             Answer::NotSent | Answer::Lost => Ok(()),
         };
-        if let Some(feed) = self.feeds.get_mut(place).filter(|feed| asked(feed)) {
+        if let Some(feed) = self.feeds.get_mut(place).filter(|feed| feed.asks_snapshot()) {
             feed.sync.snapshot_failed(now.mono);
         }
         self.ask_snapshots(now, outbox);
@@ -394,14 +444,18 @@ impl MarketSession {
     }
 
     fn update_state(&mut self, outbox: &mut Outbox) {
-        let ready = self.unsynced == 0 && self.subscriptions.is_confirmed();
-        match self.state {
-            SessionState::Down | SessionState::Stale => {}
-            SessionState::Connecting | SessionState::Syncing | SessionState::Ready => {
-                let next = if ready { SessionState::Ready } else { SessionState::Syncing };
-                self.set_state(next, outbox);
+        // At first every book is waited for, unless its instrument doesn't speak; later on one that
+        // drops out closes its own gate alone, because it isn't shown.
+        let ready = match self.state {
+            SessionState::Down | SessionState::Stale => return,
+            SessionState::Ready => self.shown > 0,
+            SessionState::Connecting | SessionState::Syncing => {
+                let settled = |feed: &Feed| feed.is_shown() || feed.is_given_up();
+                self.shown > 0 && self.feeds.iter().all(settled)
             }
-        }
+        };
+        let ready = ready && self.subscriptions.is_confirmed();
+        self.set_state(if ready { SessionState::Ready } else { SessionState::Syncing }, outbox);
     }
 
     fn set_state(&mut self, state: SessionState, outbox: &mut Outbox) {
@@ -461,7 +515,7 @@ impl Session for MarketSession {
             SessionState::Syncing | SessionState::Ready => {}
         }
         let listing = self.symbols.by_id(instrument)?;
-        self.feeds.get(usize::from(listing.place))?.sync.top()
+        self.feeds.get(usize::from(listing.place))?.top()
     }
 }
 

@@ -9,7 +9,7 @@ pub(super) mod alerts;
 pub mod auth;
 mod book;
 mod book_sync;
-mod budget;
+pub mod budget;
 pub(super) mod clock_offset;
 pub(super) mod fields;
 pub(super) mod in_flight;

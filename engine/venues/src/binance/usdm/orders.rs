@@ -96,7 +96,7 @@ impl OrderSession {
             expire_at: Nanos::MAX,
             calls: ArrayVec::new(),
             next_call: 0,
-            budget: RequestBudget::new(plan.rate_limit_percent),
+            budget: RequestBudget::of(plan),
             clock: VenueClock::new(),
             link: Link::Down,
             mode: PositionMode::Unknown,
@@ -111,11 +111,6 @@ impl OrderSession {
 
     pub fn counters(&self) -> &OrderCounters {
         &self.counters
-    }
-
-    /// What is left of the venue's limits: orders, and weight.
-    pub fn remaining(&self) -> (u32, u32) {
-        self.budget.remaining()
     }
 
     fn prefix(&self) -> InstallationPrefix {
@@ -297,8 +292,8 @@ impl Session for OrderSession {
             Input::Timer => self.on_timer(now, signer, outbox),
             Input::Start => self.on_start(now, signer, outbox),
             Input::Connected => self.on_connected(now, signer, outbox),
-            Input::Purged { client_order_id } => {
-                self.on_purged(now, client_order_id, outbox);
+            Input::Purged { client_order_id, cause } => {
+                self.on_purged(now, client_order_id, cause, outbox);
                 Ok(())
             }
             Input::Disconnected => {

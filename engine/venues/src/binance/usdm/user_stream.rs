@@ -13,6 +13,7 @@ use enigma_types::{
 use super::account_answers::{PositionSide, decode_error_code};
 use super::alerts::AlertGate;
 use super::auth::composed;
+use super::budget::{RequestBudget, VenueWindow};
 use super::fields::{ReadError, fields, need};
 use super::reject_codes::{LISTEN_KEY_GONE, is_authentication};
 use super::symbols::SymbolTable;
@@ -56,6 +57,7 @@ pub struct AccountSession {
     /// When the listen key dies unless it is kept alive before.
     key_expires_at: Nanos,
     failures: u32,
+    budget: RequestBudget,
     state: SessionState,
     rotate_at: Nanos,
     alerts: AlertGate,
@@ -82,6 +84,7 @@ impl AccountSession {
     const KEY_LIFE: Nanos = Nanos::from_secs(58 * 60);
     const KEEP_ALIVE_RETRY: Nanos = Nanos::from_secs(60);
     const CALL_TIMEOUT: Nanos = Nanos::from_secs(10);
+    const CALL_WEIGHT: u32 = 1;
 
     pub fn new(plan: &SessionPlan) -> Self {
         Self {
@@ -96,6 +99,7 @@ impl AccountSession {
             call_at: Nanos::MAX,
             key_expires_at: Nanos::MAX,
             failures: 0,
+            budget: RequestBudget::of(plan),
             state: SessionState::Down,
             rotate_at: Nanos::MAX,
             alerts: AlertGate::default(),
@@ -138,6 +142,12 @@ impl AccountSession {
             Stage::Dialling | Stage::Open => (Purpose::KeepAlive, Method::Put),
             Stage::Down => return Ok(()),
         };
+        let venue_ms = now.venue_time().as_millis();
+        if let Err(wait) = self.budget.take_query(venue_ms, Self::CALL_WEIGHT) {
+            let wait_ms = wait.retry_at_ms().unwrap_or(venue_ms + 60_000).saturating_sub(venue_ms);
+            self.call_at = now.mono.plus(Nanos::from_millis(wait_ms));
+            return Ok(());
+        }
         let call = CallId(self.next_call);
         self.next_call = self.next_call.wrapping_add(1);
         let request = CallRequest {
@@ -182,6 +192,7 @@ impl AccountSession {
             Answer::Http { status, retry_after_seconds, body } => {
                 let code = decode_error_code(body).unwrap_or_default();
                 self.on_refused_key(now, purpose, *status, code, outbox);
+                self.obey_limits(now, *status, *retry_after_seconds);
                 if let Some(seconds) = retry_after_seconds {
                     let at = now.mono.plus(Nanos::from_secs(u64::from(*seconds)));
                     self.call_at = self.call_at.max(at);
@@ -243,6 +254,17 @@ impl AccountSession {
         };
         self.alerts.raise(now.mono, outbox, kind, what);
         self.retry_call(now, purpose);
+    }
+
+    /// A ban and a used-up weight are the address's: they hold for every session.
+    fn obey_limits(&self, now: Now, status: u16, retry_after_seconds: Option<u32>) {
+        let venue_ms = now.venue_time().as_millis();
+        if status == 418 {
+            let seconds = u64::from(retry_after_seconds.unwrap_or(60));
+            self.budget.ban_until(venue_ms + seconds * 1_000);
+        } else if status == 429 {
+            self.budget.update(venue_ms, VenueWindow::Weight1m, u32::MAX);
+        }
     }
 
     fn lose_stream(&mut self, outbox: &mut Outbox) {

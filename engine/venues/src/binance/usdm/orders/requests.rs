@@ -203,11 +203,17 @@ impl OrderSession {
         sent.is_ok()
     }
 
-    /// The barrier took a request back: no byte of it left.
-    pub(super) fn on_purged(&mut self, now: Now, order: ClientOrderId, outbox: &mut Outbox) {
+    /// A request was taken back: no byte of it left.
+    pub(super) fn on_purged(
+        &mut self,
+        now: Now,
+        order: ClientOrderId,
+        cause: NotSentCause,
+        outbox: &mut Outbox,
+    ) {
         match self.in_flight.take_purged(order).map(|entry| entry.asked) {
             Some(Asked::Request { kind, key }) => {
-                outbox.not_sent(kind, &key, NotSentCause::Barrier, now);
+                outbox.not_sent(kind, &key, cause, now);
             }
             Some(Asked::Status { .. } | Asked::Logon | Asked::Pulse) | None => {}
         }

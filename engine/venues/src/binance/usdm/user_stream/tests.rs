@@ -5,6 +5,7 @@ use enigma_types::{OrderReference, SessionKind, WorkingStatus};
 
 use super::*;
 use crate::binance::usdm::tests::{Harness, hmac, http, order_update, plan};
+use crate::registry::VenueBudgets;
 
 type AccountHarness = Harness<AccountSession>;
 
@@ -199,4 +200,33 @@ fn requests_do_not_belong_here() {
     let mut harness = ready();
     let query = enigma_types::Query::Account { account: AccountId(0) };
     assert!(matches!(harness.handle(Input::Query(&query)), Err(VenueError::Misuse(_))));
+}
+
+#[test]
+fn a_dial_does_not_show_its_listen_key() {
+    let mut harness = started();
+    harness.answer(Method::Post, KEY, "{\"listenKey\":\"pqia91\"}");
+    let shown = format!("{:?} {:?}", harness.outbox.dial, harness.outbox);
+    assert!(shown.contains("PrivateStream") && !shown.contains("pqia91"), "{shown}");
+}
+
+#[test]
+fn a_ban_told_to_one_session_is_obeyed_by_the_next() {
+    let budgets = VenueBudgets::new(VenueId::BinanceUsdm, 100);
+    let plan = SessionPlan { budgets: Some(budgets), ..plan(SessionKind::Account) };
+    let open = || {
+        let mut harness = Harness::new(AccountSession::new(&plan), hmac());
+        harness.ok(Input::Start);
+        harness
+    };
+    let mut old = open();
+    let call = old.take_call(Method::Post, KEY).call;
+    let answer = Answer::Http { status: 418, retry_after_seconds: Some(40), body: b"{}" };
+    old.ok(Input::Response { call, answer });
+    let mut new = open();
+    assert!(new.outbox.calls.is_empty());
+    new.wait(39_999);
+    assert!(new.outbox.calls.is_empty());
+    new.wait(1);
+    new.take_call(Method::Post, KEY);
 }

@@ -9,6 +9,7 @@ use enigma_types::{
 
 use super::*;
 use crate::binance::usdm::tests::{Harness, ed25519, hmac, http, plan, prefix};
+use crate::registry::VenueBudgets;
 use crate::session::{AlertKind, Answer, Method};
 use crate::wire::websocket::FrameClass;
 
@@ -344,21 +345,27 @@ fn a_disconnect_leaves_everything_in_flight_unknown() {
     assert_eq!(outcomes(&mut harness), [not_sent]);
 }
 
-#[test]
-fn the_barrier_reports_what_it_took_back_as_not_sent() {
+#[track_caller]
+fn check_taken_back(cause: NotSentCause) {
     let mut harness = ready();
     harness.ok(Input::Submit(&order(3)));
     harness.ok(Input::Cancel(&cancel(3)));
     let mut purged = Vec::new();
     harness.outbox.transmit.purge_orders(|id| purged.push(id));
     for client_order_id in purged {
-        harness.ok(Input::Purged { client_order_id });
+        harness.ok(Input::Purged { client_order_id, cause });
     }
-    let expected = Outcome::NotSent(RequestKind::Submit, NotSentCause::Barrier);
+    let expected = Outcome::NotSent(RequestKind::Submit, cause);
     assert_eq!(outcomes(&mut harness), [expected]);
     assert_eq!(harness.session.in_flight(), 1);
-    harness.ok(Input::Purged { client_order_id: client(3) });
+    harness.ok(Input::Purged { client_order_id: client(3), cause });
     assert_eq!(outcomes(&mut harness), []);
+}
+
+#[test]
+fn what_is_taken_back_is_reported_as_not_sent_with_its_cause() {
+    check_taken_back(NotSentCause::Barrier);
+    check_taken_back(NotSentCause::ConnectionEnded);
 }
 
 #[test]
@@ -500,6 +507,43 @@ fn a_ban_is_obeyed_by_all_requests_until_it_ends() {
     assert_eq!(harness.reports().len(), 3);
     harness.advance(Nanos::from_secs(120));
     submit(&mut harness, 5);
+}
+
+#[test]
+fn a_new_connection_refills_no_budget_and_lifts_no_ban() {
+    let budgets = VenueBudgets::new(VenueId::BinanceUsdm, 100);
+    let plan = SessionPlan { budgets: Some(budgets), ..plan(SessionKind::Order) };
+    let open = || {
+        let mut harness = Harness::new(OrderSession::new(&plan), hmac());
+        harness.ok(Input::Start);
+        harness.ok(Input::Connected);
+        check_account(&mut harness);
+        harness.alerts();
+        harness
+    };
+    let mut old = open();
+    let mut new = open();
+    for id in 1..=150 {
+        submit(&mut old, id);
+        submit(&mut new, 1_000 + id);
+    }
+    let held = Outcome::NotSent(RequestKind::Submit, NotSentCause::RateLimit);
+    for harness in [&mut old, &mut new] {
+        harness.ok(Input::Submit(&order(900)));
+        assert_eq!(outcomes(harness), [held]);
+        harness.advance(Nanos::from_secs(10));
+    }
+    let until = old.now.wall.as_millis() + 120_000;
+    let banned = format!(
+        "{{\"id\":null,\"status\":418,\"error\":{{\"code\":-1003,\"msg\":\"banned\",\
+         \"data\":{{\"retryAfter\":{until}}}}}}}"
+    );
+    old.frame(&banned).unwrap();
+    new.ok(Input::Submit(&order(901)));
+    new.ok(Input::Cancel(&cancel(901)));
+    assert_eq!((outcomes(&mut new).len(), new.sent()), (2, Vec::new()));
+    new.advance(Nanos::from_secs(120));
+    submit(&mut new, 902);
 }
 
 #[test]
