@@ -10,6 +10,7 @@ pub mod counters;
 pub mod gateway;
 pub mod gateway_thread;
 pub mod handle;
+pub mod history;
 pub mod journal;
 pub mod latency;
 pub mod pin;

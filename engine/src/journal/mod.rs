@@ -7,6 +7,7 @@
 
 mod data_directory;
 mod error;
+mod follow;
 mod frame;
 mod recovery;
 mod ring;
@@ -31,6 +32,7 @@ use crate::settings::JournalSettings;
 
 pub use data_directory::DataDirectory;
 pub use error::JournalError;
+pub use follow::SegmentFollower;
 pub use recovery::{Entry, Recovery, Report, replay, verify};
 pub use ring::{Ring, RingCursor, RingProducer};
 pub use writer::JournalHealth;
