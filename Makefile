@@ -11,6 +11,12 @@ test:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo test --workspace --locked
+	$(MAKE) loom
+
+# Checks the rings, the book slots and the wake-ups of the layout `split` under every interleaving.
+.PHONY: loom
+loom:
+	RUSTFLAGS="--cfg loom" cargo test -p enigma-loom --locked
 
 # Runs the benches, prints one table and writes target/bench/*.json.
 bench:

@@ -3,6 +3,7 @@
 //! The only crate that knows the world. It never imports the control plane, and nothing slow runs
 //! on its pinned thread.
 
+pub mod book_slot;
 pub mod clock;
 pub mod connection;
 pub mod connector;
@@ -15,6 +16,7 @@ pub mod journal;
 pub mod latency;
 pub mod pin;
 pub mod projector;
+pub mod queue;
 pub mod settings;
 pub mod snapshot;
 pub mod supervisor;
