@@ -11,25 +11,23 @@ use arrayvec::ArrayVec;
 use enigma_types::{BookTicker, BookTop, InstrumentId, Nanos, Now, SessionState, Trade, VenueId};
 
 use super::alerts::AlertGate;
-use super::auth::composed;
 use super::book_sync::DepthOutcome;
 use super::budget::RequestBudget;
-use super::market_messages::{
-    DepthScratch, DepthUpdate, MarketMessage, decode_market, decode_snapshot,
-};
+use super::market_messages::{DepthScratch, DepthUpdate, MarketMessage, decode_market};
 use super::rotation_at;
 use super::subscriptions::{STREAMS_PER_INSTRUMENT, Subscriptions};
 use super::symbols::SymbolTable;
 use crate::registry::SessionPlan;
 use crate::session::{
-    AlertKind, Answer, CallId, CallRequest, Dial, HostRole, Input, Method, Outbox, ReconnectReason,
-    Session, VenueError,
+    AlertKind, Dial, HostRole, Input, Outbox, ReconnectReason, Session, VenueError,
 };
 use crate::signer::Signer;
 
 mod feed;
+mod snapshots;
 
 use feed::Feed;
+use snapshots::PendingSnapshot;
 
 /// What a market session has seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -70,16 +68,8 @@ pub struct MarketSession {
     counters: MarketCounters,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct PendingSnapshot {
-    call: CallId,
-    place: u16,
-}
-
 impl MarketSession {
     const SNAPSHOTS_AT_ONCE: usize = 4;
-    const SNAPSHOT_WEIGHT: u32 = 20;
-    const SNAPSHOT_TIMEOUT: Nanos = Nanos::from_secs(10);
     const SCAN_READY: Nanos = Nanos::from_secs(1);
     const SCAN_SYNCING: Nanos = Nanos::from_millis(100);
 
@@ -108,27 +98,6 @@ impl MarketSession {
 
     pub fn counters(&self) -> &MarketCounters {
         &self.counters
-    }
-
-    /// Lays a snapshot under an instrument's book, as the answer to a call would: for replays, in
-    /// whose recordings the snapshot stands among the messages.
-    pub fn apply_snapshot(
-        &mut self,
-        now: Now,
-        instrument: InstrumentId,
-        body: &[u8],
-        outbox: &mut Outbox,
-    ) -> Result<(), VenueError> {
-        let listing = *self.symbols.by_id(instrument).ok_or(UNKNOWN_INSTRUMENT)?;
-        let head = decode_snapshot(&listing, body, &mut self.scratch)?;
-        self.counters.snapshots += 1;
-        let Some(feed) = self.feeds.get_mut(usize::from(listing.place)) else {
-            return Err(UNKNOWN_INSTRUMENT);
-        };
-        let (bids, asks) = (&self.scratch.bids, &self.scratch.asks);
-        let outcome = feed.sync.apply_snapshot(now.mono, &head, bids, asks);
-        self.on_outcome(now, instrument, outcome, outbox);
-        Ok(())
     }
 
     fn on_start(&mut self, outbox: &mut Outbox) -> Result<(), VenueError> {
@@ -354,81 +323,6 @@ impl MarketSession {
             _ => write!(detail, "{symbol} and {} more", count - 1),
         };
         self.alerts.raise(now.mono, outbox, AlertKind::StreamSilent, &detail);
-    }
-
-    fn ask_snapshots(&mut self, now: Now, outbox: &mut Outbox) {
-        if self.unsynced == 0 {
-            return;
-        }
-        for (feed, listing) in self.feeds.iter_mut().zip(self.symbols.iter()) {
-            let due = feed.sync.wants_snapshot_at().is_some_and(|at| at <= now.mono);
-            if !due {
-                continue;
-            }
-            if self.snapshots.is_full() || outbox.calls.is_full() {
-                return;
-            }
-            let venue_ms = now.venue_time().as_millis();
-            if let Err(wait) = self.budget.take_snapshot(venue_ms, Self::SNAPSHOT_WEIGHT) {
-                let at_ms = wait.retry_at_ms().unwrap_or(venue_ms + 60_000);
-                let delay = Nanos::from_millis(at_ms.saturating_sub(venue_ms));
-                feed.sync.postpone(now.mono.plus(delay));
-                continue;
-            }
-            let call = CallId(self.next_call);
-            self.next_call = self.next_call.wrapping_add(1);
-            let symbol = self.symbols.symbol(listing);
-            let request = CallRequest {
-                call,
-                method: Method::Get,
-                target: composed(format_args!("/fapi/v1/depth?symbol={symbol}&limit=1000")),
-                header: None,
-                timeout: Self::SNAPSHOT_TIMEOUT,
-            };
-            if outbox.call(request) {
-                self.snapshots.push(PendingSnapshot { call, place: listing.place });
-                feed.sync.snapshot_asked();
-            }
-        }
-    }
-
-    fn on_response(
-        &mut self,
-        now: Now,
-        call: CallId,
-        answer: &Answer<'_>,
-        outbox: &mut Outbox,
-    ) -> Result<(), VenueError> {
-        let Some(at) = self.snapshots.iter().position(|pending| pending.call == call) else {
-            return Ok(());
-        };
-        let place = usize::from(self.snapshots.swap_remove(at).place);
-        let feed = self.feeds.get(place).filter(|feed| feed.asks_snapshot());
-        let Some(instrument) = feed.map(Feed::instrument) else { return Ok(()) };
-        let result = match answer {
-            Answer::Http { status: 200, body, .. } => {
-                self.apply_snapshot(now, instrument, body, outbox)
-            }
-            Answer::Http { status: status @ (418 | 429), retry_after_seconds, .. } => {
-                let seconds = u64::from(retry_after_seconds.unwrap_or(60));
-                let until_ms = now.venue_time().as_millis() + seconds * 1_000;
-                if *status == 418 {
-                    self.budget.ban_until(until_ms);
-                } else {
-                    self.budget.hold_snapshots_until(until_ms);
-                }
-                let kind = AlertKind::RateLimited;
-                self.alerts.raise(now.mono, outbox, kind, "a book snapshot");
-                Err(VenueError::Nonsense("a snapshot refused for its weight"))
-            }
-            Answer::Http { .. } => Err(VenueError::Nonsense("a snapshot's status")),
-            Answer::NotSent | Answer::Lost => Ok(()),
-        };
-        if let Some(feed) = self.feeds.get_mut(place).filter(|feed| feed.asks_snapshot()) {
-            feed.sync.snapshot_failed(now.mono);
-        }
-        self.ask_snapshots(now, outbox);
-        result
     }
 
     fn alert_of(
