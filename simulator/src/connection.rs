@@ -12,11 +12,13 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Bytes, Message, Utf8Bytes};
 
-use crate::dialects::binance_usdm::errors::Reject;
-use crate::dialects::binance_usdm::streams::{QUEUE_MAX, Route, SubscriberId};
-use crate::dialects::binance_usdm::ws_api::ApiSession;
+use crate::dialects::binance::Product;
+use crate::dialects::binance::reject::Reject;
+use crate::dialects::binance::streams::{QUEUE_MAX, Route, SubscriberId};
+use crate::dialects::{binance_spot, binance_usdm};
 use crate::faults::Socket;
 use crate::host::Host;
+use crate::settings::ConnectionRules;
 use crate::socket::SocketControl;
 
 const FRAME_BYTES_MAX: usize = 64 * 1024;
@@ -24,11 +26,13 @@ const BATCH_MAX: usize = 256;
 /// A peer that takes nothing for this long is gone.
 const WRITE_WITHIN: Duration = Duration::from_secs(10);
 const HANDSHAKE_WEIGHT: u64 = 5;
+const SPOT_HANDSHAKE_WEIGHT: u64 = 2;
 
 /// What a path asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Visit {
     Streams {
+        product: Product,
         route: Route,
         combined: bool,
         names: Vec<String>,
@@ -36,22 +40,30 @@ pub enum Visit {
         keys: Vec<(String, Option<Vec<String>>)>,
     },
     Orders {
+        product: Product,
         return_rate_limits: bool,
     },
 }
 
 impl Visit {
-    /// None for a path that is no WebSocket of the venue.
-    pub fn read(path: &str, query: &str) -> Option<Self> {
-        if path.trim_end_matches('/') == "/ws-fapi/v1" {
+    /// None for a path that is no WebSocket of the venue. `product` is the port's, which decides
+    /// where both markets have the path.
+    pub fn read(product: Product, path: &str, query: &str) -> Option<Self> {
+        let orders = match path.trim_end_matches('/') {
+            "/ws-fapi/v1" => Some(Product::Usdm),
+            "/ws-api/v3" => Some(Product::Spot),
+            _ => None,
+        };
+        if let Some(product) = orders {
             let off = query.split('&').any(|pair| pair == "returnRateLimits=false");
-            return Some(Self::Orders { return_rate_limits: !off });
+            return Some(Self::Orders { product, return_rate_limits: !off });
         }
         let (route, rest) =
             [("/public", Route::Public), ("/market", Route::Market), ("/private", Route::Private)]
                 .into_iter()
                 .find_map(|(prefix, route)| path.strip_prefix(prefix).map(|rest| (route, rest)))
                 .unwrap_or((Route::Unrouted, path));
+        let product = if route == Route::Unrouted { product } else { Product::Usdm };
         let mut parts = rest.split('/').filter(|part| !part.is_empty());
         let combined = match parts.next()? {
             "ws" => false,
@@ -73,7 +85,13 @@ impl Visit {
                 _ => {}
             }
         }
-        Some(Self::Streams { route, combined, names, keys })
+        Some(Self::Streams { product, route, combined, names, keys })
+    }
+
+    pub fn product(&self) -> Product {
+        match self {
+            Self::Streams { product, .. } | Self::Orders { product, .. } => *product,
+        }
     }
 
     pub fn socket(&self) -> Socket {
@@ -89,13 +107,23 @@ impl Visit {
 
 /// Why the venue does not open this connection.
 pub fn refuse(host: &Host, visit: &Visit, address: IpAddr) -> Option<Reject> {
-    let mut venue = host.venue();
-    if venue.in_maintenance(host.now()) {
+    let now = host.now();
+    let product = visit.product();
+    let closed = match product {
+        Product::Spot => host.spot().trouble.in_maintenance(now),
+        Product::Usdm => host.usdm().trouble.in_maintenance(now),
+    };
+    if closed {
         return Some(Reject::unavailable());
     }
-    match visit {
-        Visit::Streams { .. } => None,
-        Visit::Orders { .. } => venue.charge_handshake(host.now(), address, HANDSHAKE_WEIGHT).err(),
+    match (visit, product) {
+        (Visit::Streams { .. }, _) => None,
+        (Visit::Orders { .. }, Product::Spot) => {
+            host.spot().charge_handshake(now, address, SPOT_HANDSHAKE_WEIGHT).err()
+        }
+        (Visit::Orders { .. }, Product::Usdm) => {
+            host.usdm().charge_handshake(now, address, HANDSHAKE_WEIGHT).err()
+        }
     }
 }
 
@@ -113,47 +141,99 @@ pub async fn run<S>(
         .max_frame_size(Some(FRAME_BYTES_MAX));
     let socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
     let (outbox, inbox) = mpsc::channel(QUEUE_MAX);
-    let now = host.now();
-    let mut talk = match visit {
-        Visit::Orders { return_rate_limits } => {
-            // Keeps the channel open: nothing is published to an order session.
-            Talk::Orders(ApiSession::new(now, address, return_rate_limits), outbox)
-        }
-        Visit::Streams { route, combined, names, keys } => {
-            let mut venue = host.venue();
-            let id = venue.hub.join(route, combined, outbox);
-            for name in names {
-                let is_key = route == Route::Private && !name.contains('@');
-                if is_key {
-                    venue.listen(id, &name, None);
-                } else {
-                    // A malformed name in the URL is silent, as nothing can answer it.
-                    venue.hub.subscribe(id, &name);
-                }
-            }
-            for (key, events) in keys {
-                venue.listen(id, &key, events);
-            }
-            Talk::Streams(id, Allowance::default())
-        }
-    };
-    let mut life = Life { host, control, socket, last_pong: Instant::now() };
+    let product = visit.product();
+    if product == Product::Spot {
+        host.spot_heard.store(true, std::sync::atomic::Ordering::Release);
+    }
+    let mut talk = Talk::begin(host, visit, address, outbox);
+    let rules = host.rules(product);
+    let mut life = Life { host, control, socket, rules, last_pong: Instant::now() };
     tokio::select! {
         () = life.run(&mut talk, inbox) => {}
         () = control.killed() => {}
     }
-    if let Talk::Streams(id, _) = talk {
-        host.venue().hub.leave(id);
-    }
+    talk.end(host);
 }
 
 enum Talk {
-    Streams(SubscriberId, Allowance),
-    Orders(
-        ApiSession,
+    Streams(Product, SubscriberId, Allowance),
+    UsdmOrders(
+        binance_usdm::ws_api::ApiSession,
         #[expect(dead_code, reason = "held so that the channel stays open")]
         mpsc::Sender<Utf8Bytes>,
     ),
+    /// User events come on this connection too.
+    SpotOrders(Box<binance_spot::session::ApiSession>),
+}
+
+impl Talk {
+    fn begin(host: &Host, visit: Visit, address: IpAddr, outbox: mpsc::Sender<Utf8Bytes>) -> Self {
+        let now = host.now();
+        match visit {
+            Visit::Orders { product: Product::Usdm, return_rate_limits } => {
+                let session =
+                    binance_usdm::ws_api::ApiSession::new(now, address, return_rate_limits);
+                Self::UsdmOrders(session, outbox)
+            }
+            Visit::Orders { product: Product::Spot, return_rate_limits } => {
+                let id = host.spot().user_streams.join(outbox);
+                let session =
+                    binance_spot::session::ApiSession::new(now, address, return_rate_limits, id);
+                Self::SpotOrders(Box::new(session))
+            }
+            Visit::Streams { product: Product::Spot, combined, names, .. } => {
+                let mut venue = host.spot();
+                let id = venue.hub.join(Route::Unrouted, combined, outbox);
+                for name in names {
+                    venue.hub.subscribe(id, &name);
+                }
+                Self::Streams(Product::Spot, id, Allowance::default())
+            }
+            Visit::Streams { product: Product::Usdm, route, combined, names, keys } => {
+                let mut venue = host.usdm();
+                let id = venue.hub.join(route, combined, outbox);
+                for name in names {
+                    let is_key = route == Route::Private && !name.contains('@');
+                    if is_key {
+                        venue.listen(id, &name, None);
+                    } else {
+                        // A malformed name in the URL is silent, as nothing can answer it.
+                        venue.hub.subscribe(id, &name);
+                    }
+                }
+                for (key, events) in keys {
+                    venue.listen(id, &key, events);
+                }
+                Self::Streams(Product::Usdm, id, Allowance::default())
+            }
+        }
+    }
+
+    /// The reply to one text frame; None where there is none.
+    fn reply(&mut self, host: &Host, text: &Utf8Bytes) -> Option<String> {
+        let now = host.now();
+        match self {
+            Self::Streams(Product::Usdm, id, _) => Some(host.usdm().stream_control(*id, text)),
+            Self::Streams(Product::Spot, id, _) => Some(host.spot().stream_control(*id, text)),
+            Self::UsdmOrders(session, _) => {
+                host.stamp_order(text);
+                host.usdm().ws_api(now, session, text)
+            }
+            Self::SpotOrders(session) => {
+                host.stamp_order(text);
+                host.spot().ws_api(now, session, text)
+            }
+        }
+    }
+
+    fn end(self, host: &Host) {
+        match self {
+            Self::Streams(Product::Usdm, id, _) => host.usdm().hub.leave(id),
+            Self::Streams(Product::Spot, id, _) => host.spot().hub.leave(id),
+            Self::SpotOrders(session) => host.spot().user_streams.leave(session.connection),
+            Self::UsdmOrders(..) => {}
+        }
+    }
 }
 
 /// Incoming messages of a stream connection in the current second.
@@ -177,6 +257,7 @@ struct Life<'a, S> {
     host: &'a Arc<Host>,
     control: &'a SocketControl,
     socket: WebSocketStream<S>,
+    rules: ConnectionRules,
     last_pong: Instant,
 }
 
@@ -185,7 +266,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     async fn run(&mut self, talk: &mut Talk, mut inbox: mpsc::Receiver<Utf8Bytes>) {
-        let rules = self.host.rules;
+        let rules = self.rules;
         let ends = Instant::now() + rules.lifetime;
         let mut pings = tokio::time::interval_at(
             Instant::now() + rules.ping_every,
@@ -228,9 +309,9 @@ where
     }
 
     async fn on_message(&mut self, talk: &mut Talk, message: Message) -> bool {
-        if let Talk::Streams(_, allowance) = talk {
+        if let Talk::Streams(_, _, allowance) = talk {
             let second = self.host.now().0 / 1000;
-            if !allowance.take(second, self.host.rules.stream_messages_per_second) {
+            if !allowance.take(second, self.rules.stream_messages_per_second) {
                 self.close().await;
                 return false;
             }
@@ -245,13 +326,7 @@ where
             Message::Ping(_) => return self.socket.flush().await.is_ok(),
             Message::Binary(_) | Message::Close(_) | Message::Frame(_) => return false,
         };
-        let reply = match talk {
-            Talk::Streams(id, _) => Some(self.host.venue().stream_control(*id, &text)),
-            Talk::Orders(session, _) => {
-                self.host.stamp_order(&text);
-                self.host.venue().ws_api(self.host.now(), session, &text)
-            }
-        };
+        let reply = talk.reply(self.host, &text);
         match reply {
             Some(reply) => self.write(Message::text(reply)).await,
             None => true,
@@ -259,7 +334,7 @@ where
     }
 
     async fn ping(&mut self) -> bool {
-        if self.last_pong.elapsed() > self.host.rules.pong_within {
+        if self.last_pong.elapsed() > self.rules.pong_within {
             self.close().await;
             return false;
         }
@@ -285,8 +360,8 @@ mod tests {
 
     #[track_caller]
     fn check(path: &str, query: &str, expected: Option<(Route, bool, &[&str], usize)>) {
-        let found = match Visit::read(path, query) {
-            Some(Visit::Streams { route, combined, names, keys }) => {
+        let found = match Visit::read(Product::Usdm, path, query) {
+            Some(Visit::Streams { route, combined, names, keys, .. }) => {
                 Some((route, combined, names, keys.len()))
             }
             Some(Visit::Orders { .. }) | None => None,
@@ -317,5 +392,22 @@ mod tests {
         check("/ws", "", Some((Unrouted, false, &[], 0)));
         check("/stream", "streams=a@trade", Some((Unrouted, true, &["a@trade"], 0)));
         check("/ws-api/v3", "", None);
+    }
+
+    #[track_caller]
+    fn check_product(port: Product, path: &str, expected: Product) {
+        let found = Visit::read(port, path, "").map(|visit| visit.product());
+        assert_eq!(found, Some(expected), "{path} on {port:?}");
+    }
+
+    #[test]
+    fn the_port_decides_only_where_both_markets_have_the_path() {
+        for port in [Product::Spot, Product::Usdm] {
+            check_product(port, "/ws/a@trade", port);
+            check_product(port, "/stream", port);
+            check_product(port, "/public/ws", Product::Usdm);
+            check_product(port, "/ws-api/v3", Product::Spot);
+            check_product(port, "/ws-fapi/v1", Product::Usdm);
+        }
     }
 }

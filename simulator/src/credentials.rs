@@ -11,9 +11,13 @@ use ed25519_dalek::SigningKey;
 use rust_decimal::Decimal;
 use serde::Serialize;
 
-use crate::dialects::binance_usdm::auth::{ApiKey, Keys, Rights, Verifier};
+use crate::dialects::binance::Product;
+use crate::dialects::binance::auth::{ApiKey, Keys, Verifier};
+use crate::dialects::binance::roles::Role;
 use crate::exchange::Exchange;
+use crate::exchange::account::AccountId;
 use crate::exchange::number::Money;
+use crate::exchange::order::UnixMillis;
 use crate::random::Random;
 
 /// One account as the first line of `enigma simulator` shows it.
@@ -36,41 +40,62 @@ impl fmt::Debug for TestAccount {
     }
 }
 
-const VENUE: &str = "binance_usdm";
-const TRADER: Rights = Rights { trade: true, withdraw: false, ip_restricted: true };
+/// What a spot account holds at the start beside its USDT.
+const SPOT_ASSETS: [(&str, i64); 3] = [("BTC", 100), ("ETH", 1_000), ("BNB", 100)];
 
-/// The accounts of the venue: two that trade, and one for each way a key can be wrong.
-pub fn open_accounts(
-    random: &mut Random,
-    exchange: &mut Exchange,
-    keys: &mut Keys,
-    deposit: Decimal,
-) -> Vec<TestAccount> {
-    let mut accounts = Vec::new();
-    let roles = [
-        ("trade", true, TRADER),
-        ("trade", false, TRADER),
-        ("read_only", false, Rights { trade: false, ..TRADER }),
-        ("withdraw", false, Rights { withdraw: true, ..TRADER }),
-        ("no_ip_binding", false, Rights { ip_restricted: false, ..TRADER }),
-    ];
-    for (role, is_ed25519, rights) in roles {
-        let account = exchange.open_account(Money(deposit));
-        let (shown, verifier) = if is_ed25519 { ed25519(random, role) } else { hmac(random, role) };
-        let key = ApiKey { account, verifier, rights, revoked: false };
-        keys.insert(shown.api_key.clone(), key);
-        accounts.push(shown);
-    }
-    // A well-formed key that the venue has never seen.
-    accounts.push(hmac(random, "unregistered").0);
-    accounts
+/// Both markets as far as accounts concern them. An account has one number on both.
+#[derive(Debug)]
+pub struct Bank<'a> {
+    pub spot: &'a mut Exchange,
+    pub usdm: &'a mut Exchange,
+    pub spot_keys: &'a mut Keys,
+    pub usdm_keys: &'a mut Keys,
+    pub deposit: Decimal,
 }
 
-fn hmac(random: &mut Random, role: &'static str) -> (TestAccount, Verifier) {
+impl Bank<'_> {
+    /// For each market two keys that trade, and one for each way a key can be wrong. Every key
+    /// opens its own account, on both markets.
+    pub fn open_accounts(&mut self, now: UnixMillis, random: &mut Random) -> Vec<TestAccount> {
+        let mut accounts = Vec::new();
+        for product in [Product::Usdm, Product::Spot] {
+            for role in Role::AT_START {
+                let kinds: &[bool] = if role == Role::Trade { &[true, false] } else { &[false] };
+                for is_ed25519 in kinds {
+                    let make = if *is_ed25519 { ed25519 } else { hmac };
+                    let (shown, verifier) = make(random, product, role.name());
+                    let account = self.open_account(now);
+                    let rights = role.rights(now);
+                    let key = ApiKey { account, verifier, rights, revoked: false };
+                    self.spot_keys.insert(shown.api_key.clone(), key.clone());
+                    self.usdm_keys.insert(shown.api_key.clone(), key);
+                    accounts.push(shown);
+                }
+            }
+            // A well-formed key that the venue has never seen.
+            accounts.push(hmac(random, product, "unregistered").0);
+        }
+        // Nobody listens yet to what the deposits would tell.
+        self.spot.take_events();
+        accounts
+    }
+
+    fn open_account(&mut self, now: UnixMillis) -> AccountId {
+        let account = self.usdm.open_account(Money(self.deposit));
+        let spot = self.spot.open_account(Money(self.deposit));
+        self.spot.deposit(now, spot, "USDT", Money(self.deposit));
+        for (asset, amount) in SPOT_ASSETS {
+            self.spot.deposit(now, spot, asset, Money(Decimal::from(amount)));
+        }
+        account
+    }
+}
+
+fn hmac(random: &mut Random, product: Product, role: &'static str) -> (TestAccount, Verifier) {
     let (api_key, secret) = (random.text(64), random.text(64));
     let verifier = Verifier::Hmac(secret.as_bytes().to_vec());
     let shown = TestAccount {
-        venue: VENUE,
+        venue: product.name(),
         role,
         key_type: "hmac",
         api_key,
@@ -80,12 +105,12 @@ fn hmac(random: &mut Random, role: &'static str) -> (TestAccount, Verifier) {
     (shown, verifier)
 }
 
-fn ed25519(random: &mut Random, role: &'static str) -> (TestAccount, Verifier) {
+fn ed25519(random: &mut Random, product: Product, role: &'static str) -> (TestAccount, Verifier) {
     let api_key = random.text(64);
     let seed = random.bytes32();
     let verifier = Verifier::Ed25519(Box::new(SigningKey::from_bytes(&seed).verifying_key()));
     let shown = TestAccount {
-        venue: VENUE,
+        venue: product.name(),
         role,
         key_type: "ed25519",
         api_key,
@@ -121,7 +146,7 @@ mod tests {
 
     #[test]
     fn secrets_do_not_show_in_debug() {
-        let (shown, verifier) = hmac(&mut Random::new(1), "trade");
+        let (shown, verifier) = hmac(&mut Random::new(1), Product::Spot, "trade");
         let text = format!("{shown:?} {verifier:?}");
         assert!(!text.contains(&shown.secret.unwrap()), "{text}");
     }

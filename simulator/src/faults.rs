@@ -8,6 +8,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::dialects::binance::Product;
+use crate::dialects::binance::roles::Role;
+
 /// The connections a fault meets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -103,7 +106,14 @@ pub enum FaultKind {
         #[serde(default)]
         api_key: Option<String>,
     },
+    /// Gives a key another role's rights, as its owner may while it is in use.
+    ChangeRole {
+        api_key: String,
+        role: Role,
+    },
     ListenKeyExpired {},
+    /// The venue announces that it will close this connection.
+    ServerShutdown {},
     /// Closes everything and refuses service for `for_ms`.
     Maintenance {
         for_ms: u64,
@@ -118,6 +128,8 @@ pub enum FaultKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     pub at: Duration,
+    /// The market it strikes; None means both.
+    pub product: Option<Product>,
     pub kind: FaultKind,
 }
 
@@ -164,14 +176,38 @@ fn read_fault(value: toml::Value) -> Result<Fault, String> {
         None => Duration::ZERO,
         Some(value) => seconds(&value).ok_or("`at` must be seconds, not negative")?,
     };
-    match members.remove("venue") {
-        None => {}
-        Some(toml::Value::String(venue))
-            if ["binance", "binance_usdm"].contains(&venue.as_str()) => {}
-        Some(other) => return Err(format!("unknown venue {other}, expected \"binance_usdm\"")),
-    }
+    let product = match members.remove("venue") {
+        None => None,
+        Some(toml::Value::String(venue)) => read_venue(&venue)?,
+        Some(other) => return Err(format!("`venue` must be a name, not {other}")),
+    };
     let kind = toml::Value::Table(members).try_into::<FaultKind>();
-    Ok(Fault { at, kind: kind.map_err(|error| error.message().to_owned())? })
+    Ok(Fault { at, product, kind: kind.map_err(|error| error.message().to_owned())? })
+}
+
+/// The fault of a request to a running simulator: the kind's members, and `venue` where it
+/// strikes one market alone.
+pub fn read_json(text: &str) -> Result<(Option<Product>, FaultKind), String> {
+    let mut members: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let product = match members.remove("venue") {
+        None => None,
+        Some(serde_json::Value::String(venue)) => read_venue(&venue)?,
+        Some(other) => return Err(format!("`venue` must be a name, not {other}")),
+    };
+    let kind = serde_json::from_value(serde_json::Value::Object(members));
+    Ok((product, kind.map_err(|error| error.to_string())?))
+}
+
+fn read_venue(name: &str) -> Result<Option<Product>, String> {
+    match name {
+        "binance" => Ok(None),
+        "binance_spot" => Ok(Some(Product::Spot)),
+        "binance_usdm" => Ok(Some(Product::Usdm)),
+        other => Err(format!(
+            "unknown venue {other:?}, expected \"binance\", \"binance_spot\" or \"binance_usdm\""
+        )),
+    }
 }
 
 fn seconds(value: &toml::Value) -> Option<Duration> {

@@ -1,15 +1,18 @@
-//! What the simulator's tasks share: the venue behind its lock, the clock, the connections.
+//! What the simulator's tasks share: the markets behind their locks, the clock, the connections.
 //!
-//! The lock is held for one operation at a time and never across an await.
+//! A lock is held for one operation at a time and never across an await.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use rust_decimal::Decimal;
 use tokio::runtime::Handle;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-use crate::dialects::binance_usdm::Venue;
+use crate::dialects::binance::Product;
+use crate::dialects::{binance_spot, binance_usdm};
+use crate::exchange::number::Money;
 use crate::exchange::order::UnixMillis;
 use crate::faults::{FaultKind, Socket};
 use crate::settings::ConnectionRules;
@@ -29,8 +32,12 @@ pub struct Measurements {
 
 #[derive(Debug)]
 pub struct Host {
-    venue: Mutex<Venue>,
-    pub rules: ConnectionRules,
+    spot: Mutex<binance_spot::Venue>,
+    usdm: Mutex<binance_usdm::Venue>,
+    spot_rules: ConnectionRules,
+    usdm_rules: ConnectionRules,
+    /// Whether anyone has spoken to spot, whose made-up market sleeps until then.
+    pub spot_heard: AtomicBool,
     pub connections: Connections,
     pub stopping: AtomicBool,
     pub replay_finished: AtomicBool,
@@ -41,11 +48,19 @@ pub struct Host {
 }
 
 impl Host {
-    /// Called within the runtime that the simulator lives on.
-    pub fn new(venue: Venue, rules: ConnectionRules, measure: bool) -> Self {
+    /// Called within the runtime that the simulator lives on. The rules are spot's and futures'.
+    pub fn new(
+        spot: binance_spot::Venue,
+        usdm: binance_usdm::Venue,
+        (spot_rules, usdm_rules): (ConnectionRules, ConnectionRules),
+        measure: bool,
+    ) -> Self {
         Self {
-            venue: Mutex::new(venue),
-            rules,
+            spot: Mutex::new(spot),
+            usdm: Mutex::new(usdm),
+            spot_rules,
+            usdm_rules,
+            spot_heard: AtomicBool::new(false),
             connections: Connections::default(),
             stopping: AtomicBool::new(false),
             replay_finished: AtomicBool::new(false),
@@ -55,8 +70,19 @@ impl Host {
         }
     }
 
-    pub fn venue(&self) -> MutexGuard<'_, Venue> {
-        self.venue.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn spot(&self) -> MutexGuard<'_, binance_spot::Venue> {
+        self.spot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn usdm(&self) -> MutexGuard<'_, binance_usdm::Venue> {
+        self.usdm.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn rules(&self, product: Product) -> ConnectionRules {
+        match product {
+            Product::Spot => self.spot_rules,
+            Product::Usdm => self.usdm_rules,
+        }
     }
 
     /// The venue's clock.
@@ -95,39 +121,40 @@ impl Host {
         self.measurements.as_ref().map(taken).unwrap_or_default()
     }
 
-    /// Plays a fault now, from any thread.
-    pub fn play(self: &Arc<Self>, fault: &FaultKind) {
+    /// Plays a fault now, from any thread: on one market, or on both.
+    pub fn play(self: &Arc<Self>, product: Option<Product>, fault: &FaultKind) {
         tracing::debug!(?fault, "fault");
+        let on = |socket: Socket| (product, socket);
         match fault {
             FaultKind::Delay { ms, for_ms, socket } => {
-                let (ms, socket) = (*ms, *socket);
-                self.connections.each(socket, |one| one.set_delay_ms(ms));
+                let (ms, place) = (*ms, on(*socket));
+                self.connections.each(place, |one| one.set_delay_ms(ms));
                 self.after(*for_ms, move |host| {
-                    host.connections.each(socket, |one| one.set_delay_ms(0));
+                    host.connections.each(place, |one| one.set_delay_ms(0));
                 });
             }
-            FaultKind::Drop { socket } => self.connections.each(*socket, |one| one.kill(false)),
+            FaultKind::Drop { socket } => self.connections.each(on(*socket), |one| one.kill(false)),
             FaultKind::Reset { socket, mid_frame: false } => {
-                self.connections.each(*socket, |one| one.kill(true));
+                self.connections.each(on(*socket), |one| one.kill(true));
             }
             FaultKind::Reset { socket, mid_frame: true } => {
-                self.connections.each(*socket, |one| one.set_mode(Mode::CutNextWrite));
+                self.connections.each(on(*socket), |one| one.set_mode(Mode::CutNextWrite));
             }
             FaultKind::HalfOpen { socket } => {
-                self.connections.each(*socket, |one| one.set_mode(Mode::HalfOpen));
+                self.connections.each(on(*socket), |one| one.set_mode(Mode::HalfOpen));
             }
             FaultKind::Stall { for_ms, socket } => {
-                let socket = *socket;
-                self.connections.each(socket, |one| one.set_mode(Mode::Stalled));
+                let place = on(*socket);
+                self.connections.each(place, |one| one.set_mode(Mode::Stalled));
                 self.after(*for_ms, move |host| {
-                    host.connections.each(socket, |one| one.set_mode(Mode::Open));
+                    host.connections.each(place, |one| one.set_mode(Mode::Open));
                 });
             }
             FaultKind::ClockSkew { ms } => self.skew_ms.store(*ms, Ordering::Relaxed),
             FaultKind::Maintenance { .. } => {
-                self.venue().apply_fault(self.now(), fault);
+                self.tell_markets(product, fault);
                 for socket in [Socket::Public, Socket::Private, Socket::Orders] {
-                    self.connections.each(socket, |one| one.kill(false));
+                    self.connections.each(on(socket), |one| one.kill(false));
                 }
             }
             FaultKind::Error { .. }
@@ -137,8 +164,38 @@ impl Host {
             | FaultKind::Html502 { .. }
             | FaultKind::Gap { .. }
             | FaultKind::RevokeKey { .. }
-            | FaultKind::ListenKeyExpired {} => self.venue().apply_fault(self.now(), fault),
+            | FaultKind::ChangeRole { .. }
+            | FaultKind::ServerShutdown {}
+            | FaultKind::ListenKeyExpired {} => self.tell_markets(product, fault),
         }
+    }
+
+    /// A key is one on both markets, whatever the fault names.
+    fn tell_markets(&self, product: Option<Product>, fault: &FaultKind) {
+        let of_keys = matches!(fault, FaultKind::RevokeKey { .. } | FaultKind::ChangeRole { .. });
+        let product = product.filter(|_| !of_keys);
+        let now = self.now();
+        if product != Some(Product::Spot) {
+            self.usdm().apply_fault(now, fault);
+        }
+        if product != Some(Product::Usdm) {
+            self.spot().apply_fault(now, fault);
+        }
+    }
+
+    /// Pays funding on every futures position now.
+    pub fn pay_funding(&self, rate: Decimal) {
+        self.usdm().pay_funding(self.now(), None, rate);
+    }
+
+    /// Puts an asset into the spot account of a key; false for an unknown key.
+    pub fn deposit(&self, api_key: &str, asset: &str, amount: Decimal) -> bool {
+        let mut spot = self.spot();
+        let Some(account) = spot.keys.account(api_key) else { return false };
+        let now = self.now();
+        spot.exchange.deposit(now, account, asset, Money(amount));
+        spot.drain(now);
+        true
     }
 
     fn after(self: &Arc<Self>, millis: Option<u64>, end: impl Fn(&Self) + Send + 'static) {

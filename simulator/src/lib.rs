@@ -21,12 +21,15 @@ pub mod tls;
 pub mod view;
 
 pub use credentials::TestAccount;
+pub use dialects::binance::Product;
+pub use dialects::binance::roles::Role;
 pub use faults::{Fault, FaultFileError, FaultKind, Socket};
 pub use host::Measurements;
 pub use settings::{
     ConnectionRules, MarketSettings, ReplaySpeed, SimulatorConfig, Transport, VenueName,
 };
 pub use simulator::{
-    Endpoints, FaultControl, Simulator, SimulatorError, SimulatorHandle, UsdmEndpoints,
+    Endpoints, FaultControl, Simulator, SimulatorError, SimulatorHandle, SpotEndpoints,
+    UsdmEndpoints,
 };
 pub use view::{AccountView, FillView, OrderView, PositionView};

@@ -1,4 +1,4 @@
-//! The market's own thread: when the next event is due, and what it does to the venue.
+//! Each market's own thread: when the next event is due, and what it does to the venue.
 
 use std::io;
 use std::sync::Arc;
@@ -8,12 +8,100 @@ use std::time::{Duration, Instant};
 
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-use crate::dialects::binance_usdm::streams::QUEUE_MAX;
+use crate::dialects::binance::Product;
+use crate::dialects::binance::streams::{Hub, QUEUE_MAX};
+use crate::dialects::{binance_spot, binance_usdm};
+use crate::exchange::Exchange;
+use crate::exchange::displayed::{DepthChange, Touch};
+use crate::exchange::instrument::InstrumentId;
+use crate::exchange::number::{Price, Quantity};
+use crate::exchange::order::{TradeId, UnixMillis};
 use crate::host::Host;
 use crate::market::replay::{Recorded, RecordedLine, Recording, shift_times};
 use crate::market::synthetic::SyntheticMarket;
 use crate::random::Random;
-use crate::settings::{MarketSettings, ReplaySpeed};
+use crate::settings::ReplaySpeed;
+
+/// A recorded trade: id, price, quantity, whether the buyer is the maker.
+type RecordedTrade = (TradeId, Price, Quantity, bool);
+
+/// A market as the thread that plays it needs it.
+trait Stage: Sized {
+    fn lock(host: &Host) -> impl std::ops::DerefMut<Target = Self>;
+    fn exchange(&mut self) -> &mut Exchange;
+    fn hub(&self) -> &Hub;
+    fn drain(&mut self, now: UnixMillis);
+    fn depth(&mut self, now: UnixMillis, id: InstrumentId, change: &DepthChange, text: &Utf8Bytes);
+    fn touch(&mut self, now: UnixMillis, id: InstrumentId, touch: Touch, text: &Utf8Bytes);
+    fn trade(&mut self, now: UnixMillis, id: InstrumentId, trade: RecordedTrade, text: &Utf8Bytes);
+}
+
+impl Stage for binance_usdm::Venue {
+    fn lock(host: &Host) -> impl std::ops::DerefMut<Target = Self> {
+        host.usdm()
+    }
+
+    fn exchange(&mut self) -> &mut Exchange {
+        &mut self.exchange
+    }
+
+    fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
+    fn drain(&mut self, now: UnixMillis) {
+        Self::drain(self, now);
+    }
+
+    fn depth(&mut self, now: UnixMillis, id: InstrumentId, change: &DepthChange, text: &Utf8Bytes) {
+        self.replay_depth(now, id, change, text);
+    }
+
+    fn touch(&mut self, _now: UnixMillis, id: InstrumentId, touch: Touch, text: &Utf8Bytes) {
+        self.replay_touch(id, touch, text);
+    }
+
+    fn trade(&mut self, now: UnixMillis, id: InstrumentId, trade: RecordedTrade, text: &Utf8Bytes) {
+        self.replay_trade(now, id, trade, text);
+    }
+}
+
+impl Stage for binance_spot::Venue {
+    fn lock(host: &Host) -> impl std::ops::DerefMut<Target = Self> {
+        host.spot()
+    }
+
+    fn exchange(&mut self) -> &mut Exchange {
+        &mut self.exchange
+    }
+
+    fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
+    fn drain(&mut self, now: UnixMillis) {
+        Self::drain(self, now);
+    }
+
+    fn depth(&mut self, now: UnixMillis, id: InstrumentId, change: &DepthChange, text: &Utf8Bytes) {
+        self.replay_depth(now, id, change, text);
+    }
+
+    fn touch(&mut self, now: UnixMillis, id: InstrumentId, touch: Touch, text: &Utf8Bytes) {
+        self.replay_touch(now, id, touch, text);
+    }
+
+    fn trade(&mut self, now: UnixMillis, id: InstrumentId, trade: RecordedTrade, text: &Utf8Bytes) {
+        self.replay_trade(now, id, trade, text);
+    }
+}
+
+/// What a market's thread plays.
+#[derive(Debug)]
+pub enum Play {
+    Synthetic { actions_per_second: u32, random: Random },
+    Recording { recording: Box<Recording>, speed: ReplaySpeed, hold_until_subscribed: bool },
+}
 
 /// The longest sleep, so that a stop is noticed.
 const NAP_MAX: Duration = Duration::from_millis(20);
@@ -21,35 +109,42 @@ const SYNTHETIC_TICK: Duration = Duration::from_millis(2);
 /// At full speed the market waits this long for a reader before it leaves it behind.
 const READER_PATIENCE: Duration = Duration::from_secs(2);
 
-pub fn spawn(
-    host: Arc<Host>,
-    settings: MarketSettings,
-    recording: Option<Recording>,
-    random: Random,
-) -> io::Result<JoinHandle<()>> {
-    thread::Builder::new().name("simulator-market".to_owned()).spawn(move || {
-        match (settings, recording) {
-            (MarketSettings::Replay { speed, hold_until_subscribed, .. }, Some(recording)) => {
-                replay(&host, recording, speed, hold_until_subscribed);
-            }
-            (MarketSettings::Synthetic { actions_per_second }, _) => {
-                synthetic(&host, actions_per_second, random);
-            }
-            (MarketSettings::Replay { .. }, None) => {}
-        }
+pub fn spawn(host: Arc<Host>, product: Product, play: Play) -> io::Result<JoinHandle<()>> {
+    let name = format!("{}-market", product.name());
+    thread::Builder::new().name(name).spawn(move || match product {
+        Product::Spot => run::<binance_spot::Venue>(&host, product, play),
+        Product::Usdm => run::<binance_usdm::Venue>(&host, product, play),
     })
 }
 
-fn synthetic(host: &Host, actions_per_second: u32, mut random: Random) {
+fn run<V: Stage>(host: &Host, product: Product, play: Play) {
+    match play {
+        Play::Recording { recording, speed, hold_until_subscribed } => {
+            replay::<V>(host, *recording, speed, hold_until_subscribed);
+        }
+        Play::Synthetic { actions_per_second, random } => {
+            synthetic::<V>(host, product, actions_per_second, random);
+        }
+    }
+}
+
+fn synthetic<V: Stage>(host: &Host, product: Product, actions_per_second: u32, mut random: Random) {
     let mut markets = Vec::new();
     {
-        let mut venue = host.venue();
+        let mut venue = V::lock(host);
         let now = host.now();
-        let ids: Vec<_> = venue.exchange.markets().map(|(id, _)| id).collect();
+        let ids: Vec<_> = venue.exchange().markets().map(|(id, _)| id).collect();
         for id in ids {
-            markets.push(SyntheticMarket::open(now, id, random.fork(), &mut venue.exchange));
+            markets.push(SyntheticMarket::open(now, id, random.fork(), venue.exchange()));
         }
         venue.drain(now);
+    }
+    // A market that nobody has asked for costs no processor time.
+    while product == Product::Spot && !host.spot_heard.load(Ordering::Acquire) {
+        if host.is_stopping() {
+            return;
+        }
+        thread::sleep(SYNTHETIC_TICK);
     }
     let started = Instant::now();
     let mut done: u64 = 0;
@@ -59,8 +154,8 @@ fn synthetic(host: &Host, actions_per_second: u32, mut random: Random) {
         while done < due && !host.is_stopping() {
             let now = host.now();
             for market in &mut markets {
-                let mut venue = host.venue();
-                market.step(now, &mut venue.exchange);
+                let mut venue = V::lock(host);
+                market.step(now, venue.exchange());
                 venue.drain(now);
             }
             done = done.saturating_add(1);
@@ -69,9 +164,9 @@ fn synthetic(host: &Host, actions_per_second: u32, mut random: Random) {
     }
 }
 
-fn replay(host: &Host, mut recording: Recording, speed: ReplaySpeed, hold: bool) {
-    load_snapshot(host, &mut recording);
-    while hold && !host.is_stopping() && host.venue().hub.market_subscriptions == 0 {
+fn replay<V: Stage>(host: &Host, mut recording: Recording, speed: ReplaySpeed, hold: bool) {
+    load_snapshot::<V>(host, &mut recording);
+    while hold && !host.is_stopping() && V::lock(host).hub().market_subscriptions == 0 {
         thread::sleep(Duration::from_millis(2));
     }
     let started = Instant::now();
@@ -91,23 +186,23 @@ fn replay(host: &Host, mut recording: Recording, speed: ReplaySpeed, hold: bool)
                 let due = Duration::from_nanos(since_ns.saturating_mul(100) / percent.max(1));
                 nap_until(host, started + due);
             }
-            ReplaySpeed::Max => wait_for_readers(host),
+            ReplaySpeed::Max => wait_for_readers::<V>(host),
         }
         if host.is_stopping() {
             return;
         }
-        play(host, line, speed);
+        play::<V>(host, line, speed);
     }
     host.replay_finished.store(true, Ordering::Release);
 }
 
-fn load_snapshot(host: &Host, recording: &mut Recording) {
+fn load_snapshot<V: Stage>(host: &Host, recording: &mut Recording) {
     let (Some(snapshot), Some(symbol)) = (recording.snapshot.take(), &recording.symbol) else {
         return;
     };
-    let mut venue = host.venue();
-    let Some(id) = venue.exchange.find(symbol) else { return };
-    if let Some(book) = &mut venue.exchange.market_mut(id).displayed {
+    let mut venue = V::lock(host);
+    let Some(id) = venue.exchange().find(symbol) else { return };
+    if let Some(book) = &mut venue.exchange().market_mut(id).displayed {
         book.load(snapshot.last_update_id, &snapshot.bids, &snapshot.asks);
     }
 }
@@ -123,9 +218,9 @@ fn nap_until(host: &Host, due: Instant) {
 }
 
 /// Full speed means as fast as the readers read, not as fast as they can be cut off.
-fn wait_for_readers(host: &Host) {
+fn wait_for_readers<V: Stage>(host: &Host) {
     let started = Instant::now();
-    while host.venue().hub.longest_queue() > QUEUE_MAX / 4
+    while V::lock(host).hub().longest_queue() > QUEUE_MAX / 4
         && started.elapsed() < READER_PATIENCE
         && !host.is_stopping()
     {
@@ -133,20 +228,20 @@ fn wait_for_readers(host: &Host) {
     }
 }
 
-fn play(host: &Host, line: RecordedLine, speed: ReplaySpeed) {
+fn play<V: Stage>(host: &Host, line: RecordedLine, speed: ReplaySpeed) {
     let now = host.now();
     let percent = match speed {
         ReplaySpeed::Percent(percent) => percent,
         ReplaySpeed::Max => u64::MAX,
     };
     let message = Utf8Bytes::from(shift_times(&line.text, now, percent));
-    let mut venue = host.venue();
-    let Some(id) = venue.exchange.find(&line.symbol) else { return };
+    let mut venue = V::lock(host);
+    let Some(id) = venue.exchange().find(&line.symbol) else { return };
     match line.event {
-        Recorded::Depth(change) => venue.replay_depth(now, id, &change, &message),
-        Recorded::Touch(touch) => venue.replay_touch(id, touch, &message),
+        Recorded::Depth(change) => venue.depth(now, id, &change, &message),
+        Recorded::Touch(touch) => venue.touch(now, id, touch, &message),
         Recorded::Trade { trade, price, quantity, buyer_is_maker } => {
-            venue.replay_trade(now, id, (trade, price, quantity, buyer_is_maker), &message);
+            venue.trade(now, id, (trade, price, quantity, buyer_is_maker), &message);
         }
     }
 }

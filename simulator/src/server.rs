@@ -1,6 +1,7 @@
 //! The sockets: one HTTP server that answers REST and upgrades to WebSocket by path.
 //!
-//! Every port serves every path, so that clients with one base address work too.
+//! Every port serves every path, so that clients with one base address work too. A path that both
+//! markets have, as un-routed streams, is the market's whose port it came to.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -18,7 +19,9 @@ use tokio_rustls::TlsAcceptor;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::connection::{self, Visit};
-use crate::dialects::binance_usdm::rest::{RestReply, RestRequest};
+use crate::dialects::binance::Product;
+use crate::dialects::binance::rest::{RestReply, RestRequest};
+use crate::faults;
 use crate::host::Host;
 use crate::socket::{FaultySocket, SocketControl};
 use crate::view;
@@ -29,7 +32,12 @@ const CONNECTIONS_MAX: usize = 1_024;
 type Reply = Response<Full<Bytes>>;
 
 /// Accepts until the simulator stops.
-pub async fn serve(host: Arc<Host>, listener: TcpListener, tls: Option<TlsAcceptor>) {
+pub async fn serve(
+    host: Arc<Host>,
+    product: Product,
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+) {
     loop {
         let Ok((stream, peer)) = listener.accept().await else { continue };
         if host.is_stopping() {
@@ -40,14 +48,15 @@ pub async fn serve(host: Arc<Host>, listener: TcpListener, tls: Option<TlsAccept
         }
         // Nagle would hold small frames back; where it can't be set they are only slower.
         let _ = stream.set_nodelay(true);
-        let (id, control) = host.connections.enter();
+        let (id, control) = host.connections.enter(product);
         let socket = FaultySocket::new(stream, Arc::clone(&control));
         let (host, tls) = (Arc::clone(&host), tls.clone());
+        let caller = Peer { product, address: peer, id };
         tokio::spawn(async move {
             match tls {
-                None => http(&host, socket, peer, &control, id).await,
+                None => http(&host, socket, caller, &control).await,
                 Some(acceptor) => match acceptor.accept(socket).await {
-                    Ok(secure) => http(&host, secure, peer, &control, id).await,
+                    Ok(secure) => http(&host, secure, caller, &control).await,
                     Err(error) => {
                         tracing::debug!(%error, "TLS handshake failed");
                         host.connections.leave(id);
@@ -58,13 +67,16 @@ pub async fn serve(host: Arc<Host>, listener: TcpListener, tls: Option<TlsAccept
     }
 }
 
-async fn http<S>(
-    host: &Arc<Host>,
-    stream: S,
-    peer: SocketAddr,
-    control: &Arc<SocketControl>,
+/// Who is at the other end, and to which market's port it came.
+#[derive(Clone, Copy, Debug)]
+struct Peer {
+    product: Product,
+    address: SocketAddr,
     id: u64,
-) where
+}
+
+async fn http<S>(host: &Arc<Host>, stream: S, peer: Peer, control: &Arc<SocketControl>)
+where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let upgraded = Arc::new(std::sync::atomic::AtomicBool::new(false));
@@ -72,7 +84,7 @@ async fn http<S>(
         let (host, control) = (Arc::clone(host), Arc::clone(control));
         let upgraded = Arc::clone(&upgraded);
         async move {
-            let reply = answer(&host, &control, peer, id, request, &upgraded).await;
+            let reply = answer(&host, &control, peer, request, &upgraded).await;
             control.delay().await;
             reply
         }
@@ -87,22 +99,22 @@ async fn http<S>(
         () = control.killed() => {}
     }
     if !upgraded.load(std::sync::atomic::Ordering::Acquire) {
-        host.connections.leave(id);
+        host.connections.leave(peer.id);
     }
 }
 
 async fn answer(
     host: &Arc<Host>,
     control: &Arc<SocketControl>,
-    peer: SocketAddr,
-    id: u64,
+    peer: Peer,
     mut request: Request<Incoming>,
     upgraded: &std::sync::atomic::AtomicBool,
 ) -> Result<Reply, Infallible> {
     if wants_websocket(request.headers()) {
-        let visit = Visit::read(request.uri().path(), request.uri().query().unwrap_or_default());
+        let (path, query) = (request.uri().path(), request.uri().query().unwrap_or_default());
+        let visit = Visit::read(peer.product, path, query);
         let Some(visit) = visit else { return Ok(plain(StatusCode::NOT_FOUND, "")) };
-        if let Some(refusal) = connection::refuse(host, &visit, peer.ip()) {
+        if let Some(refusal) = connection::refuse(host, &visit, peer.address.ip()) {
             return Ok(json(StatusCode::from_u16(refusal.status), refusal.body().to_string()));
         }
         let Some(accept) = accept_key(request.headers()) else {
@@ -114,9 +126,10 @@ async fn answer(
         let (host, control) = (Arc::clone(host), Arc::clone(control));
         tokio::spawn(async move {
             if let Ok(raw) = on_upgrade.await {
-                connection::run(&host, &control, peer.ip(), visit, TokioIo::new(raw)).await;
+                let address = peer.address.ip();
+                connection::run(&host, &control, address, visit, TokioIo::new(raw)).await;
             }
-            host.connections.leave(id);
+            host.connections.leave(peer.id);
         });
         return Ok(switching(&accept));
     }
@@ -138,9 +151,14 @@ async fn answer(
         query,
         body,
         api_key: parts.headers.get("X-MBX-APIKEY").and_then(|value| value.to_str().ok()),
-        address: peer.ip(),
+        address: peer.address.ip(),
     };
-    let reply = host.venue().rest(host.now(), &request);
+    let reply = if path.starts_with("/api/") || path.starts_with("/sapi/") {
+        host.spot_heard.store(true, std::sync::atomic::Ordering::Release);
+        host.spot().rest(host.now(), &request)
+    } else {
+        host.usdm().rest(host.now(), &request)
+    };
     match reply {
         Some(reply) => Ok(rest_response(reply)),
         None => {
@@ -151,25 +169,47 @@ async fn answer(
     }
 }
 
-/// Pages of the simulator, not of any venue: the omniscient view and fault programming.
+/// Pages of the simulator, not of any venue: the omniscient view and what a test programs.
 fn own_page(host: &Arc<Host>, method: &Method, path: &str, query: &str, body: &str) -> Reply {
+    let value = |name: &str| {
+        let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+        pairs.into_iter().find(|(sent, _)| *sent == name).map(|(_, value)| value)
+    };
     match (method.as_str(), path) {
         ("GET", "account") => {
-            let key = query.split('&').find_map(|pair| pair.strip_prefix("api_key="));
-            let seen = key.and_then(|key| view::account(&host.venue(), key));
+            let seen = value("api_key").and_then(|key| match value("venue") {
+                Some("binance_spot") => view::spot_account(&host.spot(), key),
+                Some(_) | None => view::account(&host.usdm(), key),
+            });
             match seen.map(|seen| serde_json::to_string(&seen)) {
                 Some(Ok(text)) => json(Ok(StatusCode::OK), text),
                 Some(Err(_)) | None => plain(StatusCode::NOT_FOUND, "no such api_key"),
             }
         }
         ("GET", "status") => json(Ok(StatusCode::OK), view::status(host).to_string()),
-        ("POST", "faults") => match serde_json::from_str(body) {
-            Ok(fault) => {
-                host.play(&fault);
+        ("POST", "faults") => match faults::read_json(body) {
+            Ok((product, fault)) => {
+                host.play(product, &fault);
                 json(Ok(StatusCode::OK), "{}".to_owned())
             }
-            Err(error) => plain(StatusCode::BAD_REQUEST, &error.to_string()),
+            Err(error) => plain(StatusCode::BAD_REQUEST, &error),
         },
+        ("POST", "funding") => match value("rate").map(str::parse) {
+            Some(Ok(rate)) => {
+                host.pay_funding(rate);
+                json(Ok(StatusCode::OK), "{}".to_owned())
+            }
+            Some(Err(_)) | None => plain(StatusCode::BAD_REQUEST, "rate must be a number"),
+        },
+        ("POST", "deposit") => {
+            let amount = value("amount").and_then(|amount| amount.parse().ok());
+            match (value("api_key"), value("asset"), amount) {
+                (Some(key), Some(asset), Some(amount)) if host.deposit(key, asset, amount) => {
+                    json(Ok(StatusCode::OK), "{}".to_owned())
+                }
+                _ => plain(StatusCode::BAD_REQUEST, "api_key, asset and amount are needed"),
+            }
+        }
         _ => plain(StatusCode::NOT_FOUND, ""),
     }
 }

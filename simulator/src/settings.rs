@@ -11,7 +11,8 @@ use crate::faults::Fault;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VenueName {
-    BinanceUsdm,
+    /// Spot and USDⓈ-M futures, which share accounts and keys.
+    Binance,
 }
 
 impl FromStr for VenueName {
@@ -19,7 +20,7 @@ impl FromStr for VenueName {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
-            "binance" | "binance_usdm" => Ok(Self::BinanceUsdm),
+            "binance" => Ok(Self::Binance),
             other => Err(format!("no simulator for venue {other:?}, there is: binance")),
         }
     }
@@ -64,6 +65,7 @@ pub enum MarketSettings {
         /// Participants' actions in a second, each instrument.
         actions_per_second: u32,
     },
+    /// The market that the recording is of plays it; the other one is made up, and slow.
     Replay {
         path: PathBuf,
         speed: ReplaySpeed,
@@ -81,7 +83,20 @@ pub struct ConnectionRules {
     pub stream_messages_per_second: u32,
 }
 
+impl ConnectionRules {
+    /// Spot's: pings are more frequent and control messages fewer.
+    pub fn spot() -> Self {
+        Self {
+            ping_every: Duration::from_secs(20),
+            pong_within: Duration::from_secs(60),
+            lifetime: Duration::from_secs(86_400),
+            stream_messages_per_second: 5,
+        }
+    }
+}
+
 impl Default for ConnectionRules {
+    /// USDⓈ-M futures'.
     fn default() -> Self {
         Self {
             ping_every: Duration::from_secs(180),
@@ -97,7 +112,8 @@ pub struct SimulatorConfig {
     pub venues: Vec<VenueName>,
     pub transport: Transport,
     pub listen: IpAddr,
-    /// Three ports from here on: REST, streams, order entry. None takes free ones.
+    /// Six ports from here on: REST, streams and order entry of futures, then of spot. None
+    /// takes free ones.
     pub port_base: Option<u16>,
     /// None draws one.
     pub seed: Option<u64>,
@@ -105,10 +121,14 @@ pub struct SimulatorConfig {
     pub faults: Vec<Fault>,
     /// Multiplies weight and order limits.
     pub limits_multiplier: u32,
+    /// Of futures.
     pub rules: ConnectionRules,
+    pub spot_rules: ConnectionRules,
+    /// Time between two payments of funding.
+    pub funding_every: Duration,
     /// Where the CA's PEM goes; None takes a file in the temporary directory.
     pub ca_path: Option<PathBuf>,
-    /// USDT in each account at the start.
+    /// USDT in each account at the start, on either market; spot has other assets beside it.
     pub deposit: Decimal,
     /// Records when ticks are written and order frames arrive.
     pub measure: bool,
@@ -117,7 +137,7 @@ pub struct SimulatorConfig {
 impl Default for SimulatorConfig {
     fn default() -> Self {
         Self {
-            venues: vec![VenueName::BinanceUsdm],
+            venues: vec![VenueName::Binance],
             transport: Transport::Plain,
             listen: IpAddr::V4(Ipv4Addr::LOCALHOST),
             port_base: None,
@@ -126,6 +146,8 @@ impl Default for SimulatorConfig {
             faults: Vec::new(),
             limits_multiplier: 1,
             rules: ConnectionRules::default(),
+            spot_rules: ConnectionRules::spot(),
+            funding_every: Duration::from_secs(8 * 3_600),
             ca_path: None,
             deposit: Decimal::from(1_000_000),
             measure: false,

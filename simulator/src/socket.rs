@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::Sleep;
 
+use crate::dialects::binance::Product;
 use crate::faults::Socket;
 
 const OPEN: u8 = 0;
@@ -37,6 +38,7 @@ pub enum Mode {
 #[derive(Debug)]
 pub struct SocketControl {
     kind: Mutex<Socket>,
+    product: Product,
     mode: AtomicU8,
     reset_at_close: AtomicBool,
     delay_ms: AtomicU64,
@@ -44,8 +46,9 @@ pub struct SocketControl {
 }
 
 impl SocketControl {
-    fn new() -> Self {
+    fn new(product: Product) -> Self {
         Self {
+            product,
             kind: Mutex::new(Socket::Rest),
             mode: AtomicU8::new(OPEN),
             reset_at_close: AtomicBool::new(false),
@@ -58,9 +61,11 @@ impl SocketControl {
         *self.kind.lock().unwrap_or_else(PoisonError::into_inner) = kind;
     }
 
-    pub fn is(&self, wanted: Socket) -> bool {
+    /// Whether it is a socket of this kind, on this market or on any.
+    pub fn is(&self, (product, wanted): (Option<Product>, Socket)) -> bool {
         let kind = *self.kind.lock().unwrap_or_else(PoisonError::into_inner);
-        wanted == Socket::All || wanted == kind
+        let here = product.is_none_or(|product| product == self.product);
+        here && (wanted == Socket::All || wanted == kind)
     }
 
     pub fn set_mode(&self, mode: Mode) {
@@ -109,9 +114,10 @@ pub struct Connections {
 }
 
 impl Connections {
-    pub fn enter(&self) -> (u64, Arc<SocketControl>) {
+    /// A connection to a port of this market.
+    pub fn enter(&self, product: Product) -> (u64, Arc<SocketControl>) {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
-        let control = Arc::new(SocketControl::new());
+        let control = Arc::new(SocketControl::new(product));
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.insert(id, Arc::clone(&control));
         (id, control)
@@ -121,7 +127,7 @@ impl Connections {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
     }
 
-    pub fn each(&self, wanted: Socket, act: impl Fn(&SocketControl)) {
+    pub fn each(&self, wanted: (Option<Product>, Socket), act: impl Fn(&SocketControl)) {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.values().filter(|control| control.is(wanted)).for_each(|control| act(control));
     }

@@ -7,8 +7,12 @@ use rust_decimal::Decimal;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::dialects::binance_usdm::Venue;
-use crate::exchange::order::{ExpiryReason, OrderKind, OrderStatus, Side, TimeInForce, UnixMillis};
+use crate::dialects::{binance_spot, binance_usdm};
+use crate::exchange::Exchange;
+use crate::exchange::account::{Account, AccountId};
+use crate::exchange::order::{
+    ExpiryReason, OrderKind, OrderStatus, PositionSide, Side, TimeInForce, UnixMillis,
+};
 use crate::host::Host;
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -39,6 +43,7 @@ pub struct FillView {
     pub price: Decimal,
     pub quantity: Decimal,
     pub fee: Decimal,
+    pub fee_asset: String,
     pub realized: Decimal,
     pub maker: bool,
     pub at: UnixMillis,
@@ -47,35 +52,71 @@ pub struct FillView {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PositionView {
     pub symbol: String,
+    pub side: PositionSide,
     pub amount: Decimal,
     pub entry_price: Decimal,
     pub realized: Decimal,
     pub fees: Decimal,
+    /// What funding has paid in, negative for paid out.
+    pub funding: Decimal,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct AccountView {
-    /// By asset.
+    /// By asset, what orders hold included.
     pub balances: BTreeMap<String, Decimal>,
+    /// What orders hold where they are paid in full.
+    pub locked: BTreeMap<String, Decimal>,
     pub deposit: Decimal,
     pub positions: Vec<PositionView>,
     pub orders: Vec<OrderView>,
     pub fills: Vec<FillView>,
 }
 
-/// None for a key the venue has never seen; a revoked key still shows its account.
-pub fn account(venue: &Venue, api_key: &str) -> Option<AccountView> {
-    let exchange = &venue.exchange;
-    let held = exchange.account(venue.keys.account(api_key)?);
+/// The futures account. None for a key the venue has never seen; a revoked key still shows it.
+pub fn account(venue: &binance_usdm::Venue, api_key: &str) -> Option<AccountView> {
+    let mut seen = look(&venue.exchange, venue.keys.account(api_key)?);
+    let wallet = venue.exchange.account(venue.keys.account(api_key)?).wallet.0;
+    seen.balances = BTreeMap::from([("USDT".to_owned(), wallet)]);
+    Some(seen)
+}
+
+/// The spot account of the same keys.
+pub fn spot_account(venue: &binance_spot::Venue, api_key: &str) -> Option<AccountView> {
+    let id = venue.keys.account(api_key)?;
+    let mut seen = look(&venue.exchange, id);
+    for (asset, balance) in &venue.exchange.account(id).balances {
+        seen.balances.insert(asset.clone(), balance.total().0);
+        seen.locked.insert(asset.clone(), balance.locked.0);
+    }
+    Some(seen)
+}
+
+fn look(exchange: &Exchange, id: AccountId) -> AccountView {
+    let held = exchange.account(id);
     let symbol = |id| exchange.market(id).instrument.symbol.clone();
-    let positions = held.positions.iter().map(|(id, position)| PositionView {
+    let positions = held.positions.iter().map(|((id, side), position)| PositionView {
         symbol: symbol(*id),
+        side: *side,
         amount: position.amount.0,
         entry_price: position.entry_price().0,
         realized: position.realized.0,
         fees: position.fees.0,
+        funding: position.funding.0,
     });
-    let orders = held.orders.values().map(|order| OrderView {
+    AccountView {
+        balances: BTreeMap::new(),
+        locked: BTreeMap::new(),
+        deposit: held.deposit.0,
+        positions: positions.collect(),
+        orders: orders(exchange, held),
+        fills: fills(exchange, held),
+    }
+}
+
+fn orders(exchange: &Exchange, held: &Account) -> Vec<OrderView> {
+    let symbol = |id| exchange.market(id).instrument.symbol.clone();
+    let one = |order: &crate::exchange::order::Order| OrderView {
         order_id: order.id.0,
         client_order_id: order.asked.client_id.clone(),
         symbol: symbol(order.asked.instrument),
@@ -90,8 +131,13 @@ pub fn account(venue: &Venue, api_key: &str) -> Option<AccountView> {
         reduce_only: order.asked.reduce_only,
         created: order.created,
         updated: order.updated,
-    });
-    let fills = held.fills.iter().map(|fill| FillView {
+    };
+    held.orders.values().map(one).collect()
+}
+
+fn fills(exchange: &Exchange, held: &Account) -> Vec<FillView> {
+    let symbol = |id| exchange.market(id).instrument.symbol.clone();
+    let one = |fill: &crate::exchange::order::Fill| FillView {
         trade_id: fill.trade.0,
         order_id: fill.order.0,
         client_order_id: fill.client_id.clone(),
@@ -100,26 +146,25 @@ pub fn account(venue: &Venue, api_key: &str) -> Option<AccountView> {
         price: fill.price.0,
         quantity: fill.quantity.0,
         fee: fill.fee.0,
+        fee_asset: fill.fee_asset.clone(),
         realized: fill.realized.0,
         maker: fill.maker,
         at: fill.at,
-    });
-    Some(AccountView {
-        balances: BTreeMap::from([("USDT".to_owned(), held.wallet.0)]),
-        deposit: held.deposit.0,
-        positions: positions.collect(),
-        orders: orders.collect(),
-        fills: fills.collect(),
-    })
+    };
+    held.fills.iter().map(one).collect()
 }
 
 pub fn status(host: &Host) -> Value {
-    let venue = host.venue();
+    let (spot, usdm) = {
+        let (spot, usdm) = (host.spot(), host.usdm());
+        let of = |hub: &crate::dialects::binance::streams::Hub| (hub.published, hub.dropped_slow);
+        (of(&spot.hub), of(&usdm.hub))
+    };
     json!({
         "replay_finished": host.replay_finished.load(Ordering::Acquire),
         "connections": host.connections.count(),
-        "published": venue.hub.published,
-        "dropped_slow": venue.hub.dropped_slow,
+        "published": spot.0.saturating_add(usdm.0),
+        "dropped_slow": spot.1.saturating_add(usdm.1),
         "server_time": host.now().0,
     })
 }

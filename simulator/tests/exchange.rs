@@ -7,8 +7,8 @@ use enigma_simulator::exchange::instrument::{Instrument, InstrumentId};
 use enigma_simulator::exchange::modify::Modification;
 use enigma_simulator::exchange::number::{Money, Price, Quantity};
 use enigma_simulator::exchange::order::{
-    ExpiryReason, NewOrder, Order, OrderId, OrderKind, OrderStatus, Refusal, SelfTradePrevention,
-    Side, TimeInForce, UnixMillis,
+    ExpiryReason, Labels, NewOrder, Order, OrderId, OrderKind, OrderStatus, PositionSide, Refusal,
+    SelfTradePrevention, Side, TimeInForce, UnixMillis,
 };
 use enigma_simulator::exchange::{Event, Exchange};
 use enigma_simulator::random::Random;
@@ -60,6 +60,10 @@ impl Floor {
             self_trade: SelfTradePrevention::ExpireMaker,
             good_till: None,
             price_match: "NONE",
+            position_side: PositionSide::Both,
+            trigger: None,
+            budget: None,
+            labels: Labels::default(),
         }
     }
 
@@ -378,7 +382,12 @@ fn every_fill_is_told_to_its_account_once() {
     for event in floor.exchange.take_events() {
         match event {
             Event::Filled(fill) => told.push((fill.order.asked.account, fill.fill.trade)),
-            Event::Order { .. } | Event::Printed(_) => {}
+            Event::Order { .. }
+            | Event::Printed(_)
+            | Event::Balances { .. }
+            | Event::Deposited { .. }
+            | Event::List { .. }
+            | Event::Funded { .. } => {}
         }
     }
     assert_eq!(told.len(), 2);

@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 
 use super::instrument::InstrumentId;
 use super::number::{Money, Price, Quantity};
-use super::order::{Fill, Order, OrderId, Side};
+use super::order::{Fill, Order, OrderId, PositionSide, Side, UnixMillis};
 
 /// Closed orders and fills an account keeps; the oldest go first.
 const HISTORY_MAX: usize = 500_000;
@@ -27,6 +27,7 @@ pub struct Position {
     pub cost: Money,
     pub realized: Money,
     pub fees: Money,
+    pub funding: Money,
 }
 
 impl Position {
@@ -78,13 +79,46 @@ impl Position {
     }
 }
 
+/// One asset of an account that pays its orders in full.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Balance {
+    pub free: Money,
+    pub locked: Money,
+}
+
+impl Balance {
+    pub fn total(&self) -> Money {
+        self.free.plus(self.locked)
+    }
+}
+
+/// One payment between the sides of a perpetual contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FundingPayment {
+    /// Unique in the exchange.
+    pub id: u64,
+    pub instrument: InstrumentId,
+    pub position_side: PositionSide,
+    /// Negative where the account pays.
+    pub amount: Money,
+    pub at: UnixMillis,
+}
+
 #[derive(Clone, Debug)]
 pub struct Account {
     pub id: AccountId,
     pub deposit: Money,
     pub wallet: Money,
-    pub positions: BTreeMap<InstrumentId, Position>,
+    pub positions: BTreeMap<(InstrumentId, PositionSide), Position>,
     pub leverage: BTreeMap<InstrumentId, u32>,
+    /// Instruments whose margin stands apart from the rest of the wallet.
+    pub isolated: BTreeSet<InstrumentId>,
+    /// Long and short legs in place of a net position.
+    pub hedged: bool,
+    pub balances: BTreeMap<String, Balance>,
+    /// Pays fees in the discounted asset while it has any.
+    pub discounted_fees: bool,
+    pub funding: VecDeque<FundingPayment>,
     pub orders: BTreeMap<OrderId, Order>,
     pub open: BTreeSet<OrderId>,
     pub fills: VecDeque<Fill>,
@@ -100,6 +134,11 @@ impl Account {
             wallet,
             positions: BTreeMap::new(),
             leverage: BTreeMap::new(),
+            isolated: BTreeSet::new(),
+            hedged: false,
+            balances: BTreeMap::new(),
+            discounted_fees: false,
+            funding: VecDeque::new(),
             orders: BTreeMap::new(),
             open: BTreeSet::new(),
             fills: VecDeque::new(),
@@ -108,8 +147,29 @@ impl Account {
         }
     }
 
+    /// The net position.
     pub fn position(&self, instrument: InstrumentId) -> Position {
-        self.positions.get(&instrument).copied().unwrap_or_default()
+        self.leg(instrument, PositionSide::Both)
+    }
+
+    pub fn leg(&self, instrument: InstrumentId, side: PositionSide) -> Position {
+        self.positions.get(&(instrument, side)).copied().unwrap_or_default()
+    }
+
+    /// The legs that the account's mode shows.
+    pub fn sides(&self) -> &'static [PositionSide] {
+        match self.hedged {
+            false => &[PositionSide::Both],
+            true => &[PositionSide::Long, PositionSide::Short],
+        }
+    }
+
+    pub fn balance(&self, asset: &str) -> Balance {
+        self.balances.get(asset).copied().unwrap_or_default()
+    }
+
+    pub fn balance_mut(&mut self, asset: &str) -> &mut Balance {
+        self.balances.entry(asset.to_owned()).or_default()
     }
 
     pub fn leverage(&self, instrument: InstrumentId) -> u32 {
@@ -147,6 +207,27 @@ impl Account {
         }
     }
 
+    /// Gives an order another client id; the former one no longer finds it.
+    pub fn rename(&mut self, id: OrderId, client_id: &str) {
+        let Some(order) = self.orders.get_mut(&id) else { return };
+        let former = std::mem::replace(&mut order.asked.client_id, client_id.to_owned());
+        if self.latest_by_client.get(&former) == Some(&id) {
+            self.latest_by_client.remove(&former);
+        }
+        self.latest_by_client.insert(client_id.to_owned(), id);
+    }
+
+    pub fn pay_funding(&mut self, payment: FundingPayment) {
+        self.wallet = self.wallet.plus(payment.amount);
+        let key = (payment.instrument, payment.position_side);
+        let position = self.positions.entry(key).or_default();
+        position.funding = position.funding.plus(payment.amount);
+        self.funding.push_back(payment);
+        if self.funding.len() > HISTORY_MAX {
+            self.funding.pop_front();
+        }
+    }
+
     pub fn record(&mut self, fill: Fill) {
         self.fills.push_back(fill);
         if self.fills.len() > HISTORY_MAX {
@@ -169,10 +250,16 @@ impl Account {
                 Side::Sell => entry.1 += value,
             }
         };
-        for (instrument, position) in &self.positions {
+        for ((instrument, side), position) in &self.positions {
             let value = mark(*instrument).value(position.amount).0;
-            add(*instrument, Side::Buy, value);
-            add(*instrument, Side::Sell, -value);
+            match side {
+                PositionSide::Both => {
+                    add(*instrument, Side::Buy, value);
+                    add(*instrument, Side::Sell, -value);
+                }
+                PositionSide::Long => add(*instrument, Side::Buy, value.abs()),
+                PositionSide::Short => add(*instrument, Side::Sell, value.abs()),
+            }
         }
         for order in self.open_orders().filter(|order| !order.asked.reduce_only) {
             let price = order.price.unwrap_or_else(|| mark(order.asked.instrument));
@@ -187,13 +274,18 @@ impl Account {
         Money(total.sum())
     }
 
-    pub fn position_margin(&self, instrument: InstrumentId, mark: Price) -> Money {
-        let value = mark.value(self.position(instrument).amount.abs());
+    pub fn position_margin(
+        &self,
+        instrument: InstrumentId,
+        side: PositionSide,
+        mark: Price,
+    ) -> Money {
+        let value = mark.value(self.leg(instrument, side).amount.abs());
         Money(value.0 / Decimal::from(self.leverage(instrument)))
     }
 
     pub fn unrealized(&self, mark: impl Fn(InstrumentId) -> Price) -> Money {
-        let each = self.positions.iter().map(|(id, held)| held.unrealized(mark(*id)).0);
+        let each = self.positions.iter().map(|((id, _), held)| held.unrealized(mark(*id)).0);
         Money(each.sum())
     }
 }

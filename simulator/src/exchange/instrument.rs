@@ -80,4 +80,66 @@ impl Instrument {
             typical_steps: 6_000,
         }
     }
+
+    /// Spot BTCUSDT as exchangeInfo showed it in 2026 (tick 0.01, step 0.00001, notional 5). Spot
+    /// prints every number with eight decimals.
+    pub fn spot_btcusdt() -> Self {
+        Self {
+            tick: Price(Decimal::new(1, 2)),
+            price_min: Price(Decimal::new(1, 2)),
+            price_max: Price(Decimal::new(1_000_000, 0)),
+            step: Quantity(Decimal::new(1, 5)),
+            quantity_min: Quantity(Decimal::new(1, 5)),
+            quantity_max: Quantity(Decimal::new(9_000, 0)),
+            market_quantity_max: Quantity(Decimal::new(120, 0)),
+            reference: Price(Decimal::new(6_178_000, 2)),
+            typical_steps: 30_000,
+            ..Self::spot("BTC")
+        }
+    }
+
+    pub fn spot_ethusdt() -> Self {
+        Self {
+            tick: Price(Decimal::new(1, 2)),
+            price_min: Price(Decimal::new(1, 2)),
+            price_max: Price(Decimal::new(1_000_000, 0)),
+            step: Quantity(Decimal::new(1, 4)),
+            quantity_min: Quantity(Decimal::new(1, 4)),
+            quantity_max: Quantity(Decimal::new(9_000, 0)),
+            market_quantity_max: Quantity(Decimal::new(2_000, 0)),
+            reference: Price(Decimal::new(267_900, 2)),
+            typical_steps: 50_000,
+            ..Self::spot("ETH")
+        }
+    }
+
+    pub fn spot_bnbusdt() -> Self {
+        Self {
+            tick: Price(Decimal::new(1, 2)),
+            price_min: Price(Decimal::new(1, 2)),
+            price_max: Price(Decimal::new(100_000, 0)),
+            step: Quantity(Decimal::new(1, 3)),
+            quantity_min: Quantity(Decimal::new(1, 3)),
+            quantity_max: Quantity(Decimal::new(900_000, 0)),
+            market_quantity_max: Quantity(Decimal::new(4_000, 0)),
+            reference: Price(Decimal::new(51_200, 2)),
+            typical_steps: 20_000,
+            ..Self::spot("BNB")
+        }
+    }
+
+    fn spot(base: &str) -> Self {
+        Self {
+            symbol: format!("{base}USDT"),
+            base: base.into(),
+            quote: "USDT".into(),
+            price_decimals: 8,
+            quantity_decimals: 8,
+            notional_min: Money(Decimal::new(5, 0)),
+            multiplier_up: Decimal::new(5, 0),
+            multiplier_down: Decimal::new(2, 1),
+            open_orders_max: 200,
+            ..Self::btcusdt()
+        }
+    }
 }

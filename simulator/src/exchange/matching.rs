@@ -3,12 +3,12 @@
 use super::account::AccountId;
 use super::book::{Owner, Resting};
 use super::instrument::InstrumentId;
-use super::number::{Money, Price, Quantity};
+use super::number::{Price, Quantity};
 use super::order::{
-    ExpiryReason, Fill, NewOrder, Order, OrderId, OrderKind, OrderStatus, Refusal,
-    SelfTradePrevention, Side, TimeInForce, TradeId, UnixMillis,
+    ExpiryReason, NewOrder, Order, OrderId, OrderKind, OrderStatus, PositionSide, Prevented,
+    Refusal, SelfTradePrevention, Side, TimeInForce, TradeId, UnixMillis,
 };
-use super::{Change, Event, Exchange, FillEvent, Print};
+use super::{Change, Event, Exchange, Print};
 
 /// An order on its way into the book.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +21,7 @@ pub(super) struct Taker {
     pub(super) leaves: Quantity,
     pub(super) self_trade: SelfTradePrevention,
     pub(super) reduce_only: bool,
+    pub(super) position_side: PositionSide,
 }
 
 /// Why an incoming order stopped trading.
@@ -51,27 +52,40 @@ pub(super) struct Execution {
 }
 
 impl Exchange {
-    pub fn place(&mut self, now: UnixMillis, asked: NewOrder) -> Result<Order, Refusal> {
+    pub fn place(&mut self, now: UnixMillis, mut asked: NewOrder) -> Result<Order, Refusal> {
+        if let Some(budget) = asked.budget {
+            asked.quantity = self.affordable(&asked, budget);
+            if asked.quantity.is_zero() {
+                return Err(Refusal::NoLiquidity);
+            }
+        }
         self.check_place(&asked)?;
-        let id = self.take_order_id();
-        let order = Order {
-            id,
-            quantity: asked.quantity,
-            price: asked.price,
-            asked: asked.clone(),
-            filled: Quantity::ZERO,
-            filled_value: Money::ZERO,
-            status: OrderStatus::New,
-            expiry: ExpiryReason::None,
-            modifications: 0,
-            modify_id: None,
-            created: now,
-            updated: now,
-        };
-        self.account_mut(asked.account).insert(order.clone());
-        self.events.push(Event::Order { order, change: Change::Accepted, at: now });
-        self.enter(now, asked.account, id);
-        self.account(asked.account).orders.get(&id).cloned().ok_or(Refusal::UnknownOrder)
+        let account = asked.account;
+        let id = self.accept(now, Order::new(now, self.next_order_id(), asked));
+        self.start(now, account, id);
+        self.come_to_rest(now);
+        self.stored(account, id)
+    }
+
+    /// Books a new order and what it locks, and tells of it.
+    pub(super) fn accept(&mut self, now: UnixMillis, order: Order) -> OrderId {
+        let (account, id) = (order.asked.account, order.id);
+        self.next_order = self.next_order.max(id.0.saturating_add(1));
+        self.account_mut(account).insert(order);
+        self.lock_funds(account, id);
+        self.tell_order(now, account, id, Change::Accepted);
+        id
+    }
+
+    /// Sends an accepted order into the book, or lets it wait for its trigger.
+    pub(super) fn start(&mut self, now: UnixMillis, account: AccountId, id: OrderId) {
+        let Some(order) = self.account(account).orders.get(&id) else { return };
+        let instrument = order.asked.instrument;
+        if order.asked.trigger.is_some() && order.working.is_none() {
+            self.market_mut(instrument).stops.push((account, id));
+        } else {
+            self.enter(now, account, id);
+        }
     }
 
     /// Trades an open order against the book and rests or ends what is left.
@@ -86,7 +100,16 @@ impl Exchange {
             leaves: order.leaves(),
             self_trade: order.asked.self_trade,
             reduce_only: order.asked.reduce_only,
+            position_side: order.asked.position_side,
         };
+        let kills = order.asked.time_in_force == TimeInForce::Fok;
+        let asked =
+            NewOrder { quantity: order.leaves(), price: order.price, ..order.asked.clone() };
+        if kills && !self.fillable(&asked) {
+            let reason = ExpiryReason::KillRemainder;
+            self.finish(now, account, id, OrderStatus::Expired, reason);
+            return;
+        }
         let stop = self.trade(now, &mut taker);
         let (status, reason) = match (stop, order.asked.kind, order.asked.time_in_force) {
             (Stop::SelfTrade, _, _) => (OrderStatus::ExpiredInMatch, ExpiryReason::SelfTrade),
@@ -131,27 +154,33 @@ impl Exchange {
             leaves: quantity,
             self_trade: SelfTradePrevention::None,
             reduce_only: false,
+            position_side: PositionSide::Both,
         };
         self.trade(now, &mut taker);
         self.rest(&taker);
+        self.come_to_rest(now);
         (limit.is_some() && !taker.leaves.is_zero()).then_some(taker.id)
     }
 
-    /// Whether `quantity` would fill at once, own orders not counted.
-    pub(super) fn fillable(&self, asked: &NewOrder) -> bool {
+    /// What an order would meet within its limit, best first, own orders left out.
+    pub(super) fn offered(&self, asked: &NewOrder) -> Vec<(Price, Quantity)> {
         let market = self.market(asked.instrument);
         let other = asked.side.opposite();
         let reached = |price: Price| asked.side.reaches(asked.price, price);
-        let shown = market.displayed.as_ref().map_or(Quantity::ZERO, |book| {
-            let within = book.levels(other).take_while(|(price, _)| reached(*price));
-            within.fold(Quantity::ZERO, |sum, (_, quantity)| sum.plus(quantity))
-        });
+        let mut found: Vec<(Price, Quantity)> = Vec::new();
+        if let Some(book) = &market.displayed {
+            found.extend(book.levels(other).take_while(|(price, _)| reached(*price)));
+        }
         let mine = Owner::Account(asked.account);
-        let resting = market.book.resting(other);
-        let within = resting.iter().take_while(|(price, _)| reached(*price));
+        let resting = market.book.resting(other).into_iter();
+        let within = resting.take_while(|(price, _)| reached(*price));
         let others = within.filter(|(_, order)| order.owner != mine);
-        let total = others.fold(shown, |sum, (_, order)| sum.plus(order.leaves));
-        total >= asked.quantity
+        found.extend(others.map(|(price, order)| (price, order.leaves)));
+        match asked.side {
+            Side::Buy => found.sort_by_key(|(price, _)| *price),
+            Side::Sell => found.sort_by_key(|(price, _)| std::cmp::Reverse(*price)),
+        }
+        found
     }
 
     pub(super) fn trade(&mut self, now: UnixMillis, taker: &mut Taker) -> Stop {
@@ -161,7 +190,7 @@ impl Exchange {
             if taker.reduce_only
                 && let Owner::Account(account) = taker.owner
             {
-                let held = self.account(account).position(taker.instrument);
+                let held = self.account(account).leg(taker.instrument, taker.position_side);
                 quantity = quantity.min(held.closable(taker.side));
                 if quantity.is_zero() {
                     return Stop::ReduceOnly;
@@ -177,9 +206,9 @@ impl Exchange {
                 }
                 Opposite::Resting(price, resting) => {
                     match self.prevent_self_trade(now, taker, price, resting) {
-                        Prevented::Nothing => {}
-                        Prevented::Maker => continue,
-                        Prevented::Taker => return Stop::SelfTrade,
+                        Prevention::Nothing => {}
+                        Prevention::Maker => continue,
+                        Prevention::Taker => return Stop::SelfTrade,
                     }
                     let quantity = self.makers_part(taker.instrument, resting, quantity);
                     if quantity.is_zero() {
@@ -231,7 +260,8 @@ impl Exchange {
         let held = self.account(account);
         match held.orders.get(&resting.id) {
             Some(order) if order.asked.reduce_only => {
-                offered.min(held.position(instrument).closable(order.asked.side))
+                let leg = held.leg(instrument, order.asked.position_side);
+                offered.min(leg.closable(order.asked.side))
             }
             Some(_) | None => offered,
         }
@@ -252,17 +282,29 @@ impl Exchange {
         taker: &Taker,
         price: Price,
         resting: Resting,
-    ) -> Prevented {
-        let Owner::Account(account) = taker.owner else { return Prevented::Nothing };
+    ) -> Prevention {
+        let Owner::Account(account) = taker.owner else { return Prevention::Nothing };
         if resting.owner != taker.owner {
-            return Prevented::Nothing;
+            return Prevention::Nothing;
         }
         let (maker_ends, outcome) = match taker.self_trade {
-            SelfTradePrevention::None => return Prevented::Nothing,
-            SelfTradePrevention::ExpireMaker => (true, Prevented::Maker),
-            SelfTradePrevention::ExpireTaker => (false, Prevented::Taker),
-            SelfTradePrevention::ExpireBoth => (true, Prevented::Taker),
+            SelfTradePrevention::None => return Prevention::Nothing,
+            SelfTradePrevention::ExpireMaker => (true, Prevention::Maker),
+            SelfTradePrevention::ExpireTaker => (false, Prevention::Taker),
+            SelfTradePrevention::ExpireBoth => (true, Prevention::Taker),
         };
+        let id = self.take_execution();
+        let quantity = resting.leaves.min(taker.leaves);
+        let prevented = |counter| Prevented { id, counter, price, quantity };
+        let held = self.account_mut(account);
+        if maker_ends && let Some(order) = held.orders.get_mut(&resting.id) {
+            order.prevented = Some(prevented(taker.id));
+        }
+        if outcome == Prevention::Taker
+            && let Some(order) = held.orders.get_mut(&taker.id)
+        {
+            order.prevented = Some(prevented(resting.id));
+        }
         if maker_ends {
             let side = taker.side.opposite();
             self.market_mut(taker.instrument).book.remove(side, price, resting.id);
@@ -304,50 +346,6 @@ impl Exchange {
         }
     }
 
-    /// Books one account's side of a trade: order, position, fee, wallet, event.
-    pub(super) fn settle(&mut self, now: UnixMillis, execution: Execution) {
-        let Execution { account, order: id, trade, price, quantity, maker } = execution;
-        let fees = self.fees;
-        let rate = if maker { fees.maker } else { fees.taker };
-        let held = &mut self.accounts[account.0];
-        let Some(order) = held.orders.get_mut(&id) else { return };
-        order.filled = order.filled.plus(quantity);
-        order.filled_value = order.filled_value.plus(price.value(quantity));
-        let done = order.leaves().is_zero();
-        order.status = if done { OrderStatus::Filled } else { OrderStatus::PartiallyFilled };
-        order.updated = now;
-        let order = order.clone();
-        let (instrument, side) = (order.asked.instrument, order.asked.side);
-        let fee = price.value(quantity).rate(rate).booked();
-        let position = held.positions.entry(instrument).or_default();
-        let realized = position.apply(side, price, quantity);
-        position.fees = position.fees.plus(fee);
-        let position = *position;
-        let wallet_change = realized.minus(fee);
-        held.wallet = held.wallet.plus(wallet_change);
-        let wallet = held.wallet;
-        let client_id = order.asked.client_id.clone();
-        let fill = Fill {
-            trade,
-            order: id,
-            client_id,
-            instrument,
-            side,
-            price,
-            quantity,
-            fee,
-            realized,
-            maker,
-            at: now,
-        };
-        held.record(fill.clone());
-        if done {
-            held.close(id);
-        }
-        let event = FillEvent { order, fill, wallet, wallet_change, position };
-        self.events.push(Event::Filled(Box::new(event)));
-    }
-
     fn rest(&mut self, taker: &Taker) {
         let Some(price) = taker.limit.filter(|_| !taker.leaves.is_zero()) else { return };
         let market = self.market_mut(taker.instrument);
@@ -357,69 +355,20 @@ impl Exchange {
         market.book.insert(taker.side, price, order);
     }
 
-    /// Ends resting reduce-only orders that have nothing left to reduce.
-    pub(super) fn sweep_reduce_only(
-        &mut self,
-        now: UnixMillis,
-        account: AccountId,
-        instrument: InstrumentId,
-    ) {
-        let held = self.account(account);
-        let position = held.position(instrument);
-        let idle = |order: &&Order| {
-            order.asked.reduce_only
-                && order.asked.instrument == instrument
-                && position.closable(order.asked.side).is_zero()
-        };
-        let ended: Vec<Order> = held.open_orders().filter(idle).cloned().collect();
-        for order in ended {
-            self.unrest(&order);
-            let reason = ExpiryReason::ReduceOnly;
-            self.finish(now, account, order.id, OrderStatus::Expired, reason);
-        }
-    }
-
-    fn check_place(&self, asked: &NewOrder) -> Result<(), Refusal> {
-        let account = self.account(asked.account);
-        let same_id = account.by_client_id(&asked.client_id);
-        if same_id.is_some_and(|order| order.status.is_open()) {
-            return Err(Refusal::DuplicateClientId);
-        }
-        let market = self.market(asked.instrument);
-        let on_it = account.open_orders().filter(|o| o.asked.instrument == asked.instrument);
-        if on_it.count() >= market.instrument.open_orders_max {
-            return Err(Refusal::TooManyOpenOrders);
-        }
-        let position = account.position(asked.instrument);
-        if asked.reduce_only && position.closable(asked.side).is_zero() {
-            return Err(Refusal::ReduceOnly);
-        }
-        if asked.time_in_force == TimeInForce::Gtx && self.would_take(asked) {
-            return Err(Refusal::WouldTake);
-        }
-        if asked.time_in_force == TimeInForce::Fok && !self.fillable(asked) {
-            return Err(Refusal::CannotFill);
-        }
-        let best = market.best(asked.side.opposite()).map(|(price, _)| price);
-        let price = asked.price.or(best).unwrap_or_else(|| market.mark());
-        let extra = (asked.instrument, asked.side, price.value(asked.quantity));
-        // What closes a position needs no margin; only a larger need is checked.
-        let needed = self.margin(asked.account, Some(extra));
-        let before = self.margin(asked.account, None);
-        if !asked.reduce_only && needed > before && needed > self.equity(asked.account) {
-            return Err(Refusal::Margin);
-        }
-        Ok(())
-    }
-
-    pub(super) fn would_take(&self, asked: &NewOrder) -> bool {
-        let best = self.market(asked.instrument).best(asked.side.opposite());
-        best.is_some_and(|(price, _)| asked.side.reaches(asked.price, price))
+    pub(super) fn next_order_id(&self) -> OrderId {
+        OrderId(self.next_order)
     }
 
     fn take_order_id(&mut self) -> OrderId {
-        let id = OrderId(self.next_order);
+        let id = self.next_order_id();
         self.next_order = self.next_order.saturating_add(1);
+        id
+    }
+
+    /// The next number of an execution, of which each report carries one.
+    pub fn take_execution(&mut self) -> u64 {
+        let id = self.next_execution;
+        self.next_execution = id.saturating_add(1);
         id
     }
 
@@ -431,7 +380,7 @@ impl Exchange {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Prevented {
+enum Prevention {
     Nothing,
     Maker,
     Taker,

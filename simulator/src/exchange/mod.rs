@@ -4,21 +4,28 @@
 //! venue's language.
 
 pub mod account;
+mod admission;
+pub mod amend;
 pub mod book;
+pub mod cash;
 pub mod displayed;
 pub mod instrument;
+pub mod lists;
 mod matching;
 pub mod modify;
 pub mod number;
 pub mod order;
 mod queue;
+mod settling;
+mod triggers;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
-use self::account::{Account, AccountId, FeeRates, Position};
+use self::account::{Account, AccountId, Balance, FeeRates, FundingPayment, Position};
 use self::book::OrderBook;
 use self::displayed::DisplayedBook;
 use self::instrument::{Instrument, InstrumentId};
+use self::lists::{ListChange, ListId, OrderList};
 use self::number::{Money, Price, Quantity};
 use self::order::{
     ExpiryReason, Fill, Order, OrderId, OrderStatus, Refusal, Side, TradeId, UnixMillis,
@@ -28,8 +35,19 @@ use self::order::{
 pub enum Change {
     Accepted,
     Amended,
+    /// Its trigger was reached: it works from now on.
+    Triggered,
     Canceled,
     Expired,
+}
+
+/// How orders are backed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settlement {
+    /// By margin on net or hedged positions.
+    Margin,
+    /// In full, by the asset that the order gives.
+    Cash,
 }
 
 #[derive(Clone, Debug)]
@@ -54,9 +72,35 @@ pub struct Print {
 
 #[derive(Clone, Debug)]
 pub enum Event {
-    Order { order: Order, change: Change, at: UnixMillis },
+    Order {
+        order: Box<Order>,
+        change: Change,
+        at: UnixMillis,
+    },
     Filled(Box<FillEvent>),
     Printed(Print),
+    /// Assets that the events before may have changed.
+    Balances {
+        account: AccountId,
+        balances: Vec<(String, Balance)>,
+        at: UnixMillis,
+    },
+    Deposited {
+        account: AccountId,
+        asset: String,
+        amount: Money,
+        at: UnixMillis,
+    },
+    List {
+        list: Box<OrderList>,
+        change: ListChange,
+        names: Vec<(OrderId, String)>,
+        at: UnixMillis,
+    },
+    Funded {
+        account: AccountId,
+        payment: FundingPayment,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -66,6 +110,8 @@ pub struct Market {
     /// The recorded market that our orders meet; none where all participants are in `book`.
     pub displayed: Option<DisplayedBook>,
     pub last_price: Option<Price>,
+    /// Orders that wait for their trigger.
+    stops: Vec<(AccountId, OrderId)>,
 }
 
 impl Market {
@@ -111,24 +157,46 @@ impl Quantity {
 pub struct Exchange {
     markets: Vec<Market>,
     accounts: Vec<Account>,
+    settlement: Settlement,
     fees: FeeRates,
+    lists: BTreeMap<ListId, OrderList>,
+    /// Lists whose first order was filled within the operation that runs.
+    deferred: VecDeque<ListId>,
     next_order: u64,
     next_trade: u64,
+    next_list: u64,
+    next_execution: u64,
     events: Vec<Event>,
 }
 
 impl Exchange {
+    /// An exchange on margin.
     pub fn new(instruments: Vec<Instrument>, fees: FeeRates, recorded: bool) -> Self {
+        Self::settled(Settlement::Margin, instruments, fees, recorded)
+    }
+
+    pub fn settled(
+        settlement: Settlement,
+        instruments: Vec<Instrument>,
+        fees: FeeRates,
+        recorded: bool,
+    ) -> Self {
         let market = |instrument| Market {
             instrument,
             book: OrderBook::default(),
             displayed: recorded.then(DisplayedBook::default),
             last_price: None,
+            stops: Vec::new(),
         };
         Self {
             markets: instruments.into_iter().map(market).collect(),
             accounts: Vec::new(),
+            settlement,
             fees,
+            lists: BTreeMap::new(),
+            deferred: VecDeque::new(),
+            next_list: FIRST_LIST,
+            next_execution: FIRST_EXECUTION,
             next_order: FIRST_ORDER,
             // A recorded market brings its own trade ids; ours must not meet them.
             next_trade: if recorded { FIRST_TRADE_BESIDE_A_RECORD } else { FIRST_TRADE },
@@ -200,10 +268,28 @@ impl Exchange {
         account: AccountId,
         id: OrderId,
     ) -> Result<Order, Refusal> {
+        self.cancel_as(now, account, id, None)
+    }
+
+    /// Cancels by a request that has a client id of its own. With it goes the list it is in.
+    pub fn cancel_as(
+        &mut self,
+        now: UnixMillis,
+        account: AccountId,
+        id: OrderId,
+        request: Option<String>,
+    ) -> Result<Order, Refusal> {
         let order = self.account(account).orders.get(&id).filter(|order| order.status.is_open());
         let Some(order) = order.cloned() else { return Err(Refusal::UnknownOrder) };
         self.unrest(&order);
+        if let Some(stored) = self.account_mut(account).orders.get_mut(&id) {
+            stored.canceled_by = request;
+        }
         self.finish(now, account, id, OrderStatus::Canceled, ExpiryReason::None);
+        self.stored(account, id)
+    }
+
+    fn stored(&self, account: AccountId, id: OrderId) -> Result<Order, Refusal> {
         self.account(account).orders.get(&id).cloned().ok_or(Refusal::UnknownOrder)
     }
 
@@ -243,6 +329,13 @@ impl Exchange {
         }
     }
 
+    fn unrest_id(&mut self, account: AccountId, id: OrderId) {
+        if let Some(order) = self.account(account).orders.get(&id).cloned() {
+            self.unrest(&order);
+        }
+    }
+
+    /// Ends an order that is out of the book, frees what it held, and tells its list.
     fn finish(
         &mut self,
         now: UnixMillis,
@@ -251,25 +344,42 @@ impl Exchange {
         status: OrderStatus,
         expiry: ExpiryReason,
     ) {
+        self.forget_stop(account, id);
+        self.hold(account, id, Money::ZERO);
         let held = &mut self.accounts[account.0];
         let Some(order) = held.orders.get_mut(&id) else { return };
         order.status = status;
         order.expiry = expiry;
         order.updated = now;
-        let order = order.clone();
         held.close(id);
         let change = match status {
             OrderStatus::Canceled => Change::Canceled,
-            OrderStatus::New
+            OrderStatus::PendingNew
+            | OrderStatus::New
             | OrderStatus::PartiallyFilled
             | OrderStatus::Filled
             | OrderStatus::Expired
             | OrderStatus::ExpiredInMatch => Change::Expired,
         };
-        self.events.push(Event::Order { order, change, at: now });
+        self.tell_order(now, account, id, change);
+        self.on_end(now, account, id);
+    }
+
+    /// Tells of an order as it is now, and of what its account holds where it pays in full.
+    fn tell_order(&mut self, now: UnixMillis, account: AccountId, id: OrderId, change: Change) {
+        let Some(order) = self.account(account).orders.get(&id).cloned() else { return };
+        let (instrument, side) = (order.asked.instrument, order.asked.side);
+        self.events.push(Event::Order { order: Box::new(order), change, at: now });
+        if self.settlement == Settlement::Cash {
+            let assets = [side, side.opposite()].map(|side| self.paying_asset(instrument, side));
+            let [pays, gets] = &assets;
+            self.tell_balances(now, account, &[gets, pays]);
+        }
     }
 }
 
+const FIRST_LIST: u64 = 900_001;
+const FIRST_EXECUTION: u64 = 60_000_000_001;
 const FIRST_ORDER: u64 = 4_100_000_001;
 const FIRST_TRADE: u64 = 700_000_001;
 const FIRST_TRADE_BESIDE_A_RECORD: u64 = 90_000_000_001;

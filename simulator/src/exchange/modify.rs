@@ -48,10 +48,11 @@ impl Exchange {
             order.modifications = order.modifications.saturating_add(1);
             order.modify_id = change.modify_id;
             order.updated = now;
-            let order = order.clone();
+            let order = Box::new(order.clone());
             self.events.push(Event::Order { order, change: Change::Amended, at: now });
         }
         self.enter(now, account, id);
+        self.come_to_rest(now);
         self.stored(account, id)
     }
 
@@ -79,9 +80,5 @@ impl Exchange {
             return Err(Refusal::Margin);
         }
         Ok(())
-    }
-
-    fn stored(&self, account: AccountId, id: OrderId) -> Result<Order, Refusal> {
-        self.account(account).orders.get(&id).cloned().ok_or(Refusal::UnknownOrder)
     }
 }

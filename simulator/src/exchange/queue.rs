@@ -61,6 +61,7 @@ impl Exchange {
                 self.fill_resting(now, instrument, side, at, order, filled);
             }
         }
+        self.come_to_rest(now);
     }
 
     /// Uses the print up on what stands ahead; returns what it leaves for the order.
@@ -88,8 +89,10 @@ impl Exchange {
     ) {
         let Owner::Account(account) = order.owner else { return };
         let held = self.account(account);
-        let reduce_only = held.orders.get(&order.id).is_some_and(|o| o.asked.reduce_only);
-        let closable = held.position(instrument).closable(side);
+        let stored = held.orders.get(&order.id);
+        let reduce_only = stored.is_some_and(|order| order.asked.reduce_only);
+        let leg = stored.map(|order| order.asked.position_side).unwrap_or_default();
+        let closable = held.leg(instrument, leg).closable(side);
         let quantity = if reduce_only { quantity.min(closable) } else { quantity };
         if !quantity.is_zero() {
             self.market_mut(instrument).book.reduce(side, price, order.id, quantity);

@@ -12,6 +12,7 @@ use flate2::read::MultiGzDecoder;
 use rust_decimal::Decimal;
 use serde::Deserialize;
 
+use crate::dialects::binance::Product;
 use crate::exchange::displayed::{DepthChange, Touch};
 use crate::exchange::number::{Price, Quantity};
 use crate::exchange::order::{TradeId, UnixMillis};
@@ -60,6 +61,8 @@ pub struct Recording {
     /// The book to begin with, and the symbol it belongs to.
     pub snapshot: Option<Snapshot>,
     pub symbol: Option<String>,
+    /// Futures name the previous update in their depth events, spot doesn't.
+    pub product: Product,
 }
 
 impl std::fmt::Debug for Recording {
@@ -73,26 +76,34 @@ impl Recording {
     /// that connects to the stream.
     pub fn open(path: &Path) -> Result<Self, RecordingError> {
         let mut ahead = Self::at_start(path)?;
-        let (mut snapshot, mut symbol) = (None, None);
+        let (mut snapshot, mut symbol, mut product) = (None, None, None);
         for _ in 0..SNAPSHOT_SEARCH_LINES {
             match ahead.read_line()? {
                 None => break,
                 Some(Line::Snapshot(found)) => snapshot = Some(found),
-                Some(Line::Event(event)) => symbol = Some(event.symbol),
+                Some(Line::Event(event)) => {
+                    if matches!(event.event, Recorded::Depth(_)) {
+                        let futures = event.text.contains(r#""pu":"#);
+                        product = Some(if futures { Product::Usdm } else { Product::Spot });
+                    }
+                    symbol = Some(event.symbol);
+                }
                 Some(Line::Unknown) => {}
             }
-            if snapshot.is_some() && symbol.is_some() {
+            if snapshot.is_some() && symbol.is_some() && product.is_some() {
                 break;
             }
         }
-        Ok(Self { snapshot, symbol, ..Self::at_start(path)? })
+        let product = product.unwrap_or(Product::Usdm);
+        Ok(Self { snapshot, symbol, product, ..Self::at_start(path)? })
     }
 
     fn at_start(path: &Path) -> Result<Self, RecordingError> {
         let unreadable = |source| RecordingError::Unreadable { path: path.to_owned(), source };
         let file = File::open(path).map_err(unreadable)?;
         let lines = BufReader::new(MultiGzDecoder::new(file));
-        Ok(Self { path: path.to_owned(), lines, line: 0, snapshot: None, symbol: None })
+        let (snapshot, symbol, product) = (None, None, Product::Usdm);
+        Ok(Self { path: path.to_owned(), lines, line: 0, snapshot, symbol, product })
     }
 
     /// The next market event; None at the end of the recording.
@@ -150,7 +161,7 @@ struct DepthMessage<'a> {
     #[serde(rename = "u")]
     last_id: u64,
     #[serde(rename = "pu")]
-    previous_id: u64,
+    previous_id: Option<u64>,
     #[serde(borrow)]
     b: Vec<TextLevel<'a>>,
     #[serde(borrow)]
@@ -205,7 +216,8 @@ fn decode(line: &str) -> Result<Line, String> {
         let change = DepthChange {
             first_id: message.first_id,
             last_id: message.last_id,
-            previous_id: message.previous_id,
+            // Spot's updates are numbered without gaps.
+            previous_id: message.previous_id.unwrap_or(message.first_id.saturating_sub(1)),
             bids: levels(&message.b)?,
             asks: levels(&message.a)?,
         };

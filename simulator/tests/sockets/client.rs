@@ -6,7 +6,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::{Signer as _, SigningKey};
-use enigma_simulator::{Simulator, SimulatorConfig, SimulatorHandle, TestAccount};
+use enigma_simulator::{Product, Simulator, SimulatorConfig, SimulatorHandle, TestAccount};
 use futures_util::{SinkExt as _, StreamExt as _};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use http_body_util::{BodyExt as _, Full};
@@ -106,6 +106,19 @@ impl Venue {
 
     pub(crate) async fn orders(&self) -> Socket {
         self.websocket(&self.handle.endpoints().binance_usdm.ws_api, "").await
+    }
+
+    pub(crate) async fn spot_stream(&self, path: &str) -> Socket {
+        self.websocket(&self.handle.endpoints().binance_spot.ws_stream, path).await
+    }
+
+    pub(crate) async fn spot_orders(&self) -> Socket {
+        self.websocket(&self.handle.endpoints().binance_spot.ws_api, "").await
+    }
+
+    /// The trading account that spot lists for this kind of key.
+    pub(crate) fn spot(&self, role: &str, key_type: &str) -> TestAccount {
+        self.handle.account_of(Product::Spot, role, key_type).unwrap().clone()
     }
 
     pub(crate) async fn http(

@@ -3,4 +3,6 @@
 
 mod client;
 mod recording;
+mod spot;
+mod spot_book;
 mod venue;

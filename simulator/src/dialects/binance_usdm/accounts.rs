@@ -4,18 +4,16 @@ use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
 use super::Venue;
-use super::auth::ApiKey;
 use super::errors::Reject;
 use super::order_form::{read_limit, read_times};
-use super::orders::side_text;
-use super::parameters::Parameters;
+use super::orders::{leg_text, side_text};
 use super::user_data::{break_even_text, entry_text};
+use crate::dialects::binance::parameters::Parameters;
 use crate::exchange::account::AccountId;
 use crate::exchange::instrument::InstrumentId;
 use crate::exchange::number::{MONEY_DECIMALS, Money, padded};
-use crate::exchange::order::{Fill, Side, UnixMillis};
+use crate::exchange::order::{Fill, Order, PositionSide, Side};
 
-const LEVERAGE_MAX: u64 = 125;
 const MAINTENANCE_PER_MILLE: i64 = 4;
 
 /// Which of the venue's two position objects.
@@ -46,8 +44,11 @@ impl Venue {
 
     pub fn account_v2(&self, account: AccountId) -> Value {
         let mut value = self.account_v3(account);
-        let positions: Vec<Value> =
-            self.exchange.markets().map(|(id, _)| self.account_position(account, id)).collect();
+        let positions: Vec<Value> = self
+            .every_leg(account)
+            .into_iter()
+            .map(|(id, side)| self.account_position(account, id, side))
+            .collect();
         if let Value::Object(members) = &mut value {
             let more = json!({"feeTier": 0, "feeBurn": true, "canTrade": true,
                 "canDeposit": true, "canWithdraw": true, "updateTime": 0,
@@ -65,13 +66,18 @@ impl Venue {
         let profit = money(held.unrealized(|id| self.exchange.market(id).mark()));
         let equity = money(self.exchange.equity(account));
         let margin = self.exchange.margin(account, None);
-        let in_positions = self
-            .sum_positions(account, |id| held.position_margin(id, self.exchange.market(id).mark()));
+        let in_positions = self.sum_positions(account, |id, side| {
+            held.position_margin(id, side, self.exchange.market(id).mark())
+        });
         let in_orders = Money((margin.0 - in_positions.0).max(Decimal::ZERO));
-        let maintenance = money(self.sum_positions(account, |id| self.maintenance(account, id)));
+        let maintenance =
+            money(self.sum_positions(account, |id, side| self.maintenance(account, id, side)));
         let available = money(self.exchange.available(account));
-        let positions: Vec<Value> =
-            self.interesting(account).map(|id| self.account_position(account, id)).collect();
+        let positions: Vec<Value> = self
+            .interesting(account)
+            .into_iter()
+            .map(|(id, side)| self.account_position(account, id, side))
+            .collect();
         json!({
             "totalInitialMargin": money(margin),
             "totalMaintMargin": maintenance,
@@ -111,35 +117,43 @@ impl Venue {
         shape: PositionShape,
     ) -> Result<Value, Reject> {
         let only = sent.get("symbol").map(|_| self.read_symbol(sent)).transpose()?;
-        let ids: Vec<InstrumentId> = match shape {
-            PositionShape::V2 => self.exchange.markets().map(|(id, _)| id).collect(),
-            PositionShape::V3 => self.interesting(account).collect(),
+        let legs = match shape {
+            PositionShape::V2 => self.every_leg(account),
+            PositionShape::V3 => self.interesting(account),
         };
-        let wanted = ids.into_iter().filter(|id| only.is_none_or(|only| only == *id));
-        Ok(wanted.map(|id| self.position(account, id, shape)).collect())
+        let wanted = legs.into_iter().filter(|(id, _)| only.is_none_or(|only| only == *id));
+        Ok(wanted.map(|(id, side)| self.position(account, id, side, shape)).collect())
     }
 
-    fn position(&self, account: AccountId, id: InstrumentId, shape: PositionShape) -> Value {
+    fn position(
+        &self,
+        account: AccountId,
+        id: InstrumentId,
+        side: PositionSide,
+        shape: PositionShape,
+    ) -> Value {
         let held = self.exchange.account(account);
         let market = self.exchange.market(id);
-        let (position, mark) = (held.position(id), market.mark());
+        let (position, mark) = (held.leg(id, side), market.mark());
         let notional = mark.value(position.amount);
-        let margin = held.position_margin(id, mark);
+        let margin = held.position_margin(id, side, mark);
+        let isolated = self.isolated_margin(account, id, side);
+        let set_aside = isolated.map_or("0".to_owned(), money);
         let mut value = json!({
             "symbol": market.instrument.symbol,
-            "positionSide": "BOTH",
+            "positionSide": leg_text(side),
             "positionAmt": padded(position.amount.0, market.instrument.quantity_decimals),
             "entryPrice": entry_text(&position),
             "breakEvenPrice": break_even_text(&position, self.exchange.fees().taker),
             "markPrice": money(Money(mark.0)),
             "unRealizedProfit": money(position.unrealized(mark)),
             "liquidationPrice": "0",
-            "isolatedMargin": "0",
+            "isolatedMargin": set_aside,
             "notional": money(notional),
             "marginAsset": market.instrument.quote,
-            "isolatedWallet": "0",
+            "isolatedWallet": set_aside,
             "initialMargin": money(margin),
-            "maintMargin": money(self.maintenance(account, id)),
+            "maintMargin": money(self.maintenance(account, id, side)),
             "positionInitialMargin": money(margin),
             "openOrderInitialMargin": money(self.order_margin(account, id)),
             "adl": 0,
@@ -150,19 +164,23 @@ impl Venue {
         if let (PositionShape::V2, Value::Object(members)) = (shape, &mut value) {
             members.insert("leverage".into(), json!(held.leverage(id).to_string()));
             members.insert("maxNotionalValue".into(), json!("40000000"));
-            members.insert("marginType".into(), json!("cross"));
+            members.insert(
+                "marginType".into(),
+                json!(if isolated.is_some() { "isolated" } else { "cross" }),
+            );
             members.insert("isAutoAddMargin".into(), json!("false"));
         }
         value
     }
 
     /// The position object inside the account replies.
-    fn account_position(&self, account: AccountId, id: InstrumentId) -> Value {
-        let mut value = self.position(account, id, PositionShape::V2);
+    fn account_position(&self, account: AccountId, id: InstrumentId, side: PositionSide) -> Value {
+        let isolated = self.exchange.account(account).isolated.contains(&id);
+        let mut value = self.position(account, id, side, PositionShape::V2);
         if let Value::Object(members) = &mut value {
             let profit = members.shift_remove("unRealizedProfit").unwrap_or(Value::Null);
             members.insert("unrealizedProfit".into(), profit);
-            members.insert("isolated".into(), json!(false));
+            members.insert("isolated".into(), json!(isolated));
             members.insert("maxNotional".into(), json!("40000000"));
             for name in [
                 "markPrice",
@@ -214,30 +232,12 @@ impl Venue {
             "realizedPnl": money(fill.realized),
             "quoteQty": padded(fill.price.value(fill.quantity).0, 5),
             "commission": money(fill.fee),
-            "commissionAsset": i.quote,
+            "commissionAsset": fill.fee_asset,
             "time": fill.at.0,
-            "positionSide": "BOTH",
+            "positionSide": leg_text(fill.position_side),
             "buyer": fill.side == Side::Buy,
             "maker": fill.maker,
         })
-    }
-
-    pub fn account_config(&self) -> Value {
-        json!({"feeTier": 0, "canTrade": true, "canDeposit": true, "canWithdraw": true,
-            "dualSidePosition": false, "updateTime": 0, "multiAssetsMargin": false,
-            "tradeGroupId": -1})
-    }
-
-    pub fn set_leverage(&mut self, account: AccountId, sent: &Parameters) -> Result<Value, Reject> {
-        let instrument = self.read_symbol(sent)?;
-        let leverage = sent.mandatory_integer("leverage")?;
-        if leverage == 0 || leverage > LEVERAGE_MAX {
-            return Err(Reject::bad(-4028, format!("Leverage {leverage} is not valid")));
-        }
-        let value = u32::try_from(leverage).unwrap_or(1);
-        self.exchange.account_mut(account).leverage.insert(instrument, value);
-        let symbol = &self.exchange.market(instrument).instrument.symbol;
-        Ok(json!({"leverage": leverage, "maxNotionalValue": "40000000", "symbol": symbol}))
     }
 
     pub fn commission_rate(&self, sent: &Parameters) -> Result<Value, Reject> {
@@ -258,17 +258,39 @@ impl Venue {
         ])
     }
 
-    /// Instruments with a position or an open order.
-    fn interesting(&self, account: AccountId) -> impl Iterator<Item = InstrumentId> + '_ {
-        let held = self.exchange.account(account);
-        self.exchange.markets().map(|(id, _)| id).filter(move |id| {
-            !held.position(*id).amount.is_zero()
-                || held.open_orders().any(|order| order.asked.instrument == *id)
-        })
+    /// Every leg that the account's mode shows.
+    fn every_leg(&self, account: AccountId) -> Vec<(InstrumentId, PositionSide)> {
+        let sides = self.exchange.account(account).sides();
+        let each = |(id, _)| sides.iter().map(move |side| (id, *side));
+        self.exchange.markets().flat_map(each).collect()
     }
 
-    fn maintenance(&self, account: AccountId, id: InstrumentId) -> Money {
-        let amount = self.exchange.account(account).position(id).amount.abs();
+    /// Legs with a position, and those of instruments with an open order.
+    fn interesting(&self, account: AccountId) -> Vec<(InstrumentId, PositionSide)> {
+        let held = self.exchange.account(account);
+        let mut legs = self.every_leg(account);
+        legs.retain(|(id, side)| {
+            let ordered =
+                |order: &Order| order.asked.instrument == *id && order.asked.position_side == *side;
+            !held.leg(*id, *side).amount.is_zero() || held.open_orders().any(ordered)
+        });
+        legs
+    }
+
+    /// What is set aside for a leg; None on cross margin.
+    pub fn isolated_margin(
+        &self,
+        account: AccountId,
+        id: InstrumentId,
+        side: PositionSide,
+    ) -> Option<Money> {
+        let held = self.exchange.account(account);
+        let entry = held.leg(id, side).entry_price();
+        held.isolated.contains(&id).then(|| held.position_margin(id, side, entry))
+    }
+
+    fn maintenance(&self, account: AccountId, id: InstrumentId, side: PositionSide) -> Money {
+        let amount = self.exchange.account(account).leg(id, side).amount.abs();
         let value = self.exchange.market(id).mark().value(amount);
         value.rate(Decimal::new(MAINTENANCE_PER_MILLE, 3))
     }
@@ -287,32 +309,17 @@ impl Venue {
         Money(larger.0 / Decimal::from(self.exchange.account(account).leverage(id)))
     }
 
-    fn sum_positions(&self, account: AccountId, each: impl Fn(InstrumentId) -> Money) -> Money {
+    fn sum_positions(
+        &self,
+        account: AccountId,
+        each: impl Fn(InstrumentId, PositionSide) -> Money,
+    ) -> Money {
         let held = self.exchange.account(account).positions.keys();
-        held.fold(Money::ZERO, |sum, id| sum.plus(each(*id)))
+        held.fold(Money::ZERO, |sum, (id, side)| sum.plus(each(*id, *side)))
     }
 }
 
-/// `apiRestrictions`: what the venue says of a key's rights.
-pub fn key_rights(key: &ApiKey, created: UnixMillis) -> Value {
-    json!({
-        "ipRestrict": key.rights.ip_restricted,
-        "createTime": created.0,
-        "enableReading": true,
-        "enableWithdrawals": key.rights.withdraw,
-        "enableInternalTransfer": false,
-        "enableMargin": false,
-        "enableFutures": key.rights.trade,
-        "permitsUniversalTransfer": false,
-        "enableVanillaOptions": false,
-        "enableFixApiTrade": false,
-        "enableFixReadOnly": true,
-        "enableSpotAndMarginTrading": key.rights.trade,
-        "enablePortfolioMarginTrading": false,
-    })
-}
-
-fn money(value: Money) -> String {
+pub fn money(value: Money) -> String {
     padded(value.0, MONEY_DECIMALS)
 }
 

@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-use super::streams::Hub;
+use super::funding::{Funding, RATE_DECIMALS};
+use crate::dialects::binance::streams::Hub;
 use crate::exchange::number::{Price, Quantity, padded};
 use crate::exchange::order::{Side, UnixMillis};
 use crate::exchange::{Market, Print};
@@ -17,7 +18,6 @@ const FIRST_UPDATE: u64 = 5_000_000_000_000;
 /// The speeds of the depth stream in milliseconds, with the suffix of each.
 const SPEEDS: [(u64, &str); 4] = [(0, "@0ms"), (100, "@100ms"), (250, ""), (500, "@500ms")];
 const AGGREGATION_MS: u64 = 100;
-const FUNDING_MS: u64 = 28_800_000;
 
 /// Changed levels of one speed since its last event.
 #[derive(Clone, Debug, Default)]
@@ -265,7 +265,7 @@ impl Feed {
         self.publish(&[name], &Utf8Bytes::from(text), hub);
     }
 
-    pub fn on_timer(&mut self, now: UnixMillis, market: &Market, hub: &mut Hub) {
+    pub fn on_timer(&mut self, now: UnixMillis, market: &Market, funding: &Funding, hub: &mut Hub) {
         self.flush_depth(now, market, hub);
         if self.aggregate.is_some_and(|held| now.since(held.since) >= AGGREGATION_MS) {
             self.flush_aggregate(now, market, hub);
@@ -273,11 +273,12 @@ impl Feed {
         let second = now.0 / 1000;
         if self.marked_at.0 != second {
             self.marked_at = UnixMillis(second);
-            self.send_mark(now, market, second, hub);
+            self.send_mark(now, market, funding, hub);
         }
     }
 
-    fn send_mark(&mut self, now: UnixMillis, market: &Market, second: u64, hub: &mut Hub) {
+    fn send_mark(&mut self, now: UnixMillis, market: &Market, funding: &Funding, hub: &mut Hub) {
+        let second = now.0 / 1000;
         let mut names = vec![format!("{}@markPrice@1s", self.stream)];
         if second.is_multiple_of(3) {
             names.push(format!("{}@markPrice", self.stream));
@@ -285,11 +286,11 @@ impl Feed {
         if !names.iter().any(|name| hub.has(name)) {
             return;
         }
-        let funding = (now.0 / FUNDING_MS + 1) * FUNDING_MS;
+        let rate = padded(funding.rate(), RATE_DECIMALS);
         let mark = padded(market.mark().0, 8);
         let text = format!(
-            r#"{{"e":"markPriceUpdate","E":{},"s":"{}","p":"{mark}","ap":"{mark}","i":"{mark}","P":"{mark}","r":"0.00010000","T":{funding}}}"#,
-            now.0, market.instrument.symbol,
+            r#"{{"e":"markPriceUpdate","E":{},"s":"{}","p":"{mark}","ap":"{mark}","i":"{mark}","P":"{mark}","r":"{rate}","T":{}}}"#,
+            now.0, market.instrument.symbol, funding.next_at.0,
         );
         self.publish(&names, &Utf8Bytes::from(text), hub);
     }

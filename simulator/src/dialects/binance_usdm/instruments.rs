@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use super::Venue;
 use super::errors::Reject;
 use super::feeds::write_levels;
-use super::parameters::Parameters;
+use super::funding::RATE_DECIMALS;
+use crate::dialects::binance::parameters::Parameters;
 use crate::exchange::Market;
 use crate::exchange::instrument::{Instrument, InstrumentId};
 use crate::exchange::number::padded;
@@ -27,7 +28,7 @@ impl Venue {
             "serverTime": now.0,
             "futuresType": "U_MARGINED",
             "rateLimits": [
-                limit("REQUEST_WEIGHT", "MINUTE", 1, self.limits.weight_limit()),
+                limit("REQUEST_WEIGHT", "MINUTE", 1, self.limits.weights.limit),
                 limit("ORDERS", "MINUTE", 1, self.limits.minute_limit()),
                 limit("ORDERS", "SECOND", 10, self.limits.ten_second_limit()),
             ],
@@ -79,8 +80,9 @@ impl Venue {
             let market = venue.exchange.market(id);
             let mark = padded(market.mark().0, 8);
             json!({"symbol": market.instrument.symbol, "markPrice": mark, "indexPrice": mark,
-                "estimatedSettlePrice": mark, "lastFundingRate": "0.00010000",
-                "interestRate": "0.00010000", "nextFundingTime": now.0, "time": now.0})
+                "estimatedSettlePrice": mark, "lastFundingRate": padded(venue.funding.last_rate(id), RATE_DECIMALS),
+                "interestRate": "0.00010000", "nextFundingTime": venue.funding.next_at.0,
+                "time": now.0})
         })
     }
 

@@ -5,17 +5,19 @@
 //! server's.
 
 pub mod accounts;
-pub mod auth;
+pub mod algo;
+pub mod algo_form;
 pub mod errors;
 pub mod feeds;
 pub mod filters;
+pub mod funding;
 pub mod instruments;
 pub mod limits;
+pub mod modes;
 pub mod order_form;
 pub mod orders;
-pub mod parameters;
 pub mod rest;
-pub mod streams;
+pub mod stream_names;
 pub mod user_data;
 pub mod ws_api;
 
@@ -25,18 +27,21 @@ use std::net::IpAddr;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-use self::auth::Keys;
+use self::algo::AlgoOrders;
 use self::errors::Reject;
 use self::feeds::Feed;
+use self::funding::Funding;
 use self::limits::Limits;
-use self::parameters::Parameters;
-use self::streams::{Control, Hub, PrivateFeed, Route, SubscriberId};
-use self::user_data::ListenKeys;
+use self::user_data::{LegState, ListenKeys};
+use super::binance::auth::Keys;
+use super::binance::parameters::Parameters;
+use super::binance::streams::{self, Control, Hub, PrivateFeed, Route, SubscriberId};
+use super::binance::trouble::{Trouble, UserEvent};
 use crate::exchange::account::AccountId;
 use crate::exchange::displayed::{DepthChange, Touch};
 use crate::exchange::instrument::InstrumentId;
 use crate::exchange::number::{Price, Quantity};
-use crate::exchange::order::{TradeId, UnixMillis};
+use crate::exchange::order::{PositionSide, TradeId, UnixMillis};
 use crate::exchange::{Event, Exchange, Print};
 use crate::faults::{FaultKind, Socket};
 use crate::random::Random;
@@ -46,7 +51,6 @@ use crate::random::Random;
 pub struct Caller {
     pub now: UnixMillis,
     pub account: Option<AccountId>,
-    pub key: Option<String>,
     /// The version prefix of a WebSocket method.
     pub version: Option<String>,
 }
@@ -55,35 +59,6 @@ impl Caller {
     fn account(&self) -> Result<AccountId, Reject> {
         self.account.ok_or_else(Reject::key)
     }
-}
-
-/// What a fault does to an order request.
-#[derive(Debug)]
-enum Troubled {
-    No,
-    Error { reject: Reject, applied: bool },
-    Silent { applied: bool },
-}
-
-/// Programmed faults that the venue itself plays.
-#[derive(Debug, Default)]
-struct Trouble {
-    error: Option<(Reject, bool)>,
-    errors_left: u32,
-    silent_applied: bool,
-    silent_left: u32,
-    html_502_left: u32,
-    duplicate_left: u32,
-    reorder: Reorder,
-    maintenance_until: UnixMillis,
-}
-
-#[derive(Debug, Default)]
-enum Reorder {
-    #[default]
-    Off,
-    Armed,
-    Holding(AccountId, &'static str, String),
 }
 
 #[derive(Debug)]
@@ -96,7 +71,9 @@ pub struct Venue {
     feeds: Vec<Feed>,
     random: Random,
     countdowns: BTreeMap<(AccountId, InstrumentId), UnixMillis>,
-    trouble: Trouble,
+    algo: AlgoOrders,
+    pub funding: Funding,
+    pub trouble: Trouble,
     started: UnixMillis,
 }
 
@@ -106,6 +83,7 @@ impl Venue {
         exchange: Exchange,
         keys: Keys,
         limits_multiplier: u32,
+        funding_every_ms: u64,
         random: Random,
     ) -> Self {
         let feeds =
@@ -113,12 +91,14 @@ impl Venue {
         Self {
             exchange,
             keys,
-            hub: Hub::default(),
+            hub: Hub::new(stream_names::classify),
             limits: Limits::new(limits_multiplier),
             listen_keys: ListenKeys::default(),
             feeds,
             random,
             countdowns: BTreeMap::new(),
+            algo: AlgoOrders::default(),
+            funding: Funding::new(now, funding_every_ms),
             trouble: Trouble::default(),
             started: now,
         }
@@ -131,32 +111,16 @@ impl Venue {
     /// Sends what the exchange did since the last call. Called after every operation, so that
     /// snapshots and streams never disagree.
     pub fn drain(&mut self, now: UnixMillis) {
+        self.drain_events(now);
+        // A triggered order is an operation of its own, and may trigger others.
+        while self.fire_algo(now) {
+            self.drain_events(now);
+        }
+    }
+
+    fn drain_events(&mut self, now: UnixMillis) {
         for event in self.exchange.take_events() {
-            match event {
-                Event::Order { order, change, at } => {
-                    let market = self.exchange.market(order.asked.instrument);
-                    let text = user_data::order_changed(at, &market.instrument, &order, change);
-                    self.publish_user(order.asked.account, "ORDER_TRADE_UPDATE", text);
-                }
-                Event::Filled(event) => {
-                    let market = self.exchange.market(event.fill.instrument);
-                    let (instrument, account) = (&market.instrument, event.order.asked.account);
-                    let lite = user_data::trade_lite(instrument, &event);
-                    let taker = self.exchange.fees().taker;
-                    let wallet =
-                        user_data::account_update(instrument, &event, market.mark(), taker);
-                    let update = user_data::order_filled(instrument, &event);
-                    self.publish_user(account, "TRADE_LITE", lite);
-                    self.publish_user(account, "ACCOUNT_UPDATE", wallet);
-                    self.publish_user(account, "ORDER_TRADE_UPDATE", update);
-                }
-                Event::Printed(print) => {
-                    let market = self.exchange.market(print.instrument);
-                    if let Some(feed) = self.feeds.get_mut(print.instrument.0) {
-                        feed.on_print(now, market, &print, &mut self.hub);
-                    }
-                }
-            }
+            self.tell(now, event);
         }
         for index in 0..self.feeds.len() {
             let id = InstrumentId(index);
@@ -168,26 +132,70 @@ impl Venue {
         }
     }
 
-    fn publish_user(&mut self, account: AccountId, kind: &'static str, text: String) {
-        match std::mem::take(&mut self.trouble.reorder) {
-            Reorder::Off => self.send_user(account, kind, &text),
-            Reorder::Armed => self.trouble.reorder = Reorder::Holding(account, kind, text),
-            Reorder::Holding(held_account, held_kind, held) => {
-                self.send_user(account, kind, &text);
-                self.send_user(held_account, held_kind, &held);
+    fn tell(&mut self, now: UnixMillis, event: Event) {
+        match event {
+            Event::Order { order, change, at } => {
+                let market = self.exchange.market(order.asked.instrument);
+                let text = user_data::order_changed(at, &market.instrument, &order, change);
+                self.publish_user(order.asked.account, "ORDER_TRADE_UPDATE", text);
+                self.finish_algo(now, &order);
             }
+            Event::Filled(event) => {
+                let account = event.order.asked.account;
+                let (instrument, side) = (event.fill.instrument, event.fill.position_side);
+                let leg = self.leg_state(account, instrument, side, &event.position);
+                let lite = user_data::trade_lite(leg.instrument, &event);
+                let wallet = user_data::account_update(&event, &leg);
+                let update = user_data::order_filled(leg.instrument, &event);
+                self.publish_user(account, "TRADE_LITE", lite);
+                self.publish_user(account, "ACCOUNT_UPDATE", wallet);
+                self.publish_user(account, "ORDER_TRADE_UPDATE", update);
+                self.finish_algo(now, &event.order);
+            }
+            Event::Printed(print) => {
+                let market = self.exchange.market(print.instrument);
+                if let Some(feed) = self.feeds.get_mut(print.instrument.0) {
+                    feed.on_print(now, market, &print, &mut self.hub);
+                }
+            }
+            Event::Funded { account, payment } => {
+                let held = self.exchange.account(account);
+                let (wallet, side) = (held.wallet, payment.position_side);
+                let position = held.leg(payment.instrument, side);
+                let leg = self.leg_state(account, payment.instrument, side, &position);
+                let text = user_data::funding_update(&payment, wallet, &leg);
+                self.publish_user(account, "ACCOUNT_UPDATE", text);
+            }
+            // A market on margin has no balances by asset and no lists.
+            Event::Balances { .. } | Event::Deposited { .. } | Event::List { .. } => {}
         }
     }
 
-    fn send_user(&mut self, account: AccountId, kind: &str, text: &str) {
-        self.hub.publish_private(account, kind, text);
-        if self.trouble.duplicate_left > 0 {
-            self.trouble.duplicate_left -= 1;
-            self.hub.publish_private(account, kind, text);
+    fn leg_state<'a>(
+        &'a self,
+        account: AccountId,
+        id: InstrumentId,
+        side: PositionSide,
+        position: &'a crate::exchange::account::Position,
+    ) -> LegState<'a> {
+        let market = self.exchange.market(id);
+        LegState {
+            instrument: &market.instrument,
+            side,
+            position,
+            mark: market.mark(),
+            taker_rate: self.exchange.fees().taker,
+            isolated: self.isolated_margin(account, id, side),
         }
     }
 
-    /// Timers: dead-man switches, dated orders, listen keys, slower streams.
+    fn publish_user(&mut self, account: AccountId, kind: &'static str, text: String) {
+        for event in self.trouble.pass(UserEvent { account, kind, text }) {
+            self.hub.publish_private(event.account, event.kind, &event.text);
+        }
+    }
+
+    /// Timers: dead-man switches, dated orders, funding, listen keys, slower streams.
     pub fn on_timer(&mut self, now: UnixMillis) {
         let due: Vec<_> =
             self.countdowns.iter().filter(|(_, at)| **at <= now).map(|(key, _)| *key).collect();
@@ -197,12 +205,13 @@ impl Venue {
         }
         self.exchange.expire_dated(now);
         self.drain(now);
+        self.pay_due_funding(now);
         for (account, key) in self.listen_keys.expire(now) {
             self.end_listen_key(now, account, &key);
         }
         for (index, feed) in self.feeds.iter_mut().enumerate() {
             let market = self.exchange.market(InstrumentId(index));
-            feed.on_timer(now, market, &mut self.hub);
+            feed.on_timer(now, market, &self.funding, &mut self.hub);
         }
     }
 
@@ -299,6 +308,7 @@ impl Venue {
         message: &Utf8Bytes,
     ) {
         self.exchange.apply_depth(id, change);
+        self.drain(now);
         let market = self.exchange.market(id);
         let ids = (change.first_id, change.last_id, change.previous_id);
         if let Some(feed) = self.feeds.get_mut(id.0) {
@@ -338,57 +348,17 @@ impl Venue {
         address: IpAddr,
         weight: u64,
     ) -> Result<(), Reject> {
-        self.limits.charge_weight(now, address, weight)
+        self.limits.weights.charge(now, address, weight)
     }
 
-    pub fn in_maintenance(&self, now: UnixMillis) -> bool {
-        self.trouble.maintenance_until > now
-    }
-
-    fn take_html_502(&mut self) -> bool {
-        let due = self.trouble.html_502_left > 0;
-        self.trouble.html_502_left = self.trouble.html_502_left.saturating_sub(1);
-        due
-    }
-
-    fn take_trouble(&mut self, is_order: bool) -> Troubled {
-        let trouble = &mut self.trouble;
-        if !is_order {
-            return Troubled::No;
-        }
-        if trouble.silent_left > 0 {
-            trouble.silent_left -= 1;
-            return Troubled::Silent { applied: trouble.silent_applied };
-        }
-        match &trouble.error {
-            Some((reject, applied)) if trouble.errors_left > 0 => {
-                trouble.errors_left -= 1;
-                Troubled::Error { reject: reject.clone(), applied: *applied }
-            }
-            Some(_) | None => Troubled::No,
-        }
-    }
-
-    /// Plays the venue's part of a fault; what concerns sockets alone is the server's.
+    /// Plays the market's part of a fault; what concerns sockets alone is the server's.
     pub fn apply_fault(&mut self, now: UnixMillis, fault: &FaultKind) {
+        self.trouble.apply(now, fault);
         match fault {
-            FaultKind::Error { count, code, status, message, applied } => {
-                let text = message.clone().unwrap_or_else(|| default_text(*code).to_owned());
-                self.trouble.error = Some((Reject::new(*status, *code, text), *applied));
-                self.trouble.errors_left = *count;
+            FaultKind::Duplicate { count, socket: Socket::Public } => {
+                self.feeds.iter_mut().for_each(|feed| feed.duplicate = *count);
             }
-            FaultKind::NoReply { count, applied } => {
-                self.trouble.silent_left = *count;
-                self.trouble.silent_applied = *applied;
-            }
-            FaultKind::Html502 { count } => self.trouble.html_502_left = *count,
-            FaultKind::Duplicate { count, socket } => match socket {
-                Socket::Public => self.feeds.iter_mut().for_each(|feed| feed.duplicate = *count),
-                Socket::All | Socket::Rest | Socket::Private | Socket::Orders => {
-                    self.trouble.duplicate_left = *count;
-                }
-            },
-            FaultKind::Reorder {} => self.trouble.reorder = Reorder::Armed,
+            FaultKind::Duplicate { count, socket: _ } => self.trouble.duplicate(*count),
             FaultKind::Gap { count } => {
                 self.feeds.iter_mut().for_each(|feed| feed.skip_depth = *count);
             }
@@ -396,44 +366,29 @@ impl Venue {
                 self.keys.revoke(key);
             }
             FaultKind::RevokeKey { api_key: None } => self.keys.revoke_all(),
+            FaultKind::ChangeRole { api_key, role } => {
+                self.keys.change_rights(api_key, role.rights(now));
+            }
             FaultKind::ListenKeyExpired {} => {
                 for (account, key) in self.listen_keys.expire_all() {
                     self.end_listen_key(now, account, &key);
                 }
             }
-            FaultKind::Maintenance { for_ms } => {
-                self.trouble.maintenance_until = now.plus(*for_ms);
+            FaultKind::ServerShutdown {} => {
+                let notice = json!({"e": "serverShutdown", "E": now.0}).to_string();
+                self.hub.announce("!serverShutdown", &notice);
             }
-            FaultKind::Delay { .. }
+            FaultKind::Error { .. }
+            | FaultKind::NoReply { .. }
+            | FaultKind::Html502 { .. }
+            | FaultKind::Reorder {}
+            | FaultKind::Maintenance { .. }
+            | FaultKind::Delay { .. }
             | FaultKind::Drop { .. }
             | FaultKind::Reset { .. }
             | FaultKind::HalfOpen { .. }
             | FaultKind::Stall { .. }
             | FaultKind::ClockSkew { .. } => {}
         }
-    }
-}
-
-/// The venue's text for codes whose text decides (`venues/binance.md` section 10).
-fn default_text(code: i32) -> &'static str {
-    match code {
-        -1000 => "Unknown error, please check your request or try again later.",
-        -1001 => "Internal error; unable to process your request. Please try again.",
-        -1006 => {
-            "An unexpected response was received from the message bus. Execution status \
-                  unknown."
-        }
-        -1007 => {
-            "Timeout waiting for response from backend server. Send status unknown; \
-                  execution status unknown."
-        }
-        -1008 => {
-            "Server is currently overloaded with other requests. Please try again in a few \
-                  minutes."
-        }
-        -1015 => "Too many new orders.",
-        -1016 => "This service is no longer available.",
-        -2019 => "Margin is insufficient.",
-        _ => "An error was programmed.",
     }
 }

@@ -4,16 +4,17 @@ use serde_json::{Map, Value};
 
 use super::Venue;
 use super::errors::Reject;
-use super::parameters::Parameters;
+use crate::dialects::binance::parameters::Parameters;
 use crate::exchange::account::AccountId;
 use crate::exchange::instrument::InstrumentId;
 use crate::exchange::number::{Price, Quantity};
 use crate::exchange::order::{
-    NewOrder, OrderKind, SelfTradePrevention, Side, TimeInForce, UnixMillis,
+    Labels, NewOrder, OrderKind, PositionSide, SelfTradePrevention, Side, TimeInForce, UnixMillis,
 };
 
 /// `GTD` needs this much future.
 const GOOD_TILL_MS_MIN: u64 = 600_000;
+const CLIENT_ID: &str = r"^[\.A-Z\:/a-z0-9_-]{1,36}$";
 const PLACE_BATCH_MAX: usize = 5;
 
 impl Venue {
@@ -26,14 +27,7 @@ impl Venue {
         let instrument = self.read_symbol(sent)?;
         let side = read_side(sent)?;
         let kind = read_kind(sent)?;
-        match sent.get("positionSide") {
-            None | Some("BOTH") => {}
-            Some("LONG" | "SHORT") => {
-                let text = "Order's position side does not match user's setting.";
-                return Err(Reject::bad(-4061, text));
-            }
-            Some(_) => return Err(Reject::not_valid("positionSide")),
-        }
+        let position_side = self.read_leg(account, sent)?;
         let quantity = Quantity(sent.mandatory_decimal("quantity")?);
         let (time_in_force, price, price_match) = match kind {
             OrderKind::Market => {
@@ -55,11 +49,11 @@ impl Venue {
             Some("RESULT") => true,
             Some(_) => return Err(Reject::not_valid("newOrderRespType")),
         };
-        let client_id = match sent.client_id("newClientOrderId")? {
+        let client_id = match client_id(sent, "newClientOrderId")? {
             Some(id) => id.to_owned(),
             None => self.random.text(22),
         };
-        let reduce_only = sent.boolean("reduceOnly")?;
+        let reduce_only = sent.boolean("reduceOnly")? || position_side.closed_by(side);
         let self_trade = read_prevention(sent)?;
         let asked = NewOrder {
             account,
@@ -74,12 +68,36 @@ impl Venue {
             self_trade,
             good_till,
             price_match,
+            position_side,
+            trigger: None,
+            budget: None,
+            labels: Labels::default(),
         };
         Ok((asked, full_result))
     }
 
+    /// The leg that an order moves must be named in hedge mode, and in that mode alone.
+    pub fn read_leg(&self, account: AccountId, sent: &Parameters) -> Result<PositionSide, Reject> {
+        let hedged = self.exchange.account(account).hedged;
+        let side = match sent.get("positionSide") {
+            None | Some("BOTH") => PositionSide::Both,
+            Some("LONG") => PositionSide::Long,
+            Some("SHORT") => PositionSide::Short,
+            Some(_) => return Err(Reject::not_valid("positionSide")),
+        };
+        if hedged == (side == PositionSide::Both) {
+            let text = "Order's position side does not match user's setting.";
+            return Err(Reject::bad(-4061, text));
+        }
+        if hedged && sent.get("reduceOnly").is_some() {
+            let text = "Parameter 'reduceonly' sent when not required.";
+            return Err(Reject::bad(-1106, text));
+        }
+        Ok(side)
+    }
+
     /// The sent price, or the book's price that `priceMatch` names.
-    fn read_price(
+    pub fn read_price(
         &self,
         instrument: InstrumentId,
         side: Side,
@@ -103,6 +121,16 @@ impl Venue {
         let (price, _) = level.ok_or_else(|| Reject::not_valid("priceMatch"))?;
         Ok((price, word))
     }
+}
+
+/// A client's own id of an order.
+pub fn client_id<'a>(sent: &'a Parameters, name: &str) -> Result<Option<&'a str>, Reject> {
+    let Some(text) = sent.get(name) else { return Ok(None) };
+    if text.chars().count() > 36 {
+        return Err(Reject::bad(-4015, "Client order id length should be less than 36 chars"));
+    }
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b".:/_-".contains(&byte);
+    if text.bytes().all(legal) { Ok(Some(text)) } else { Err(Reject::illegal(name, CLIENT_ID)) }
 }
 
 pub fn read_batch(sent: &Parameters) -> Result<Vec<Map<String, Value>>, Reject> {

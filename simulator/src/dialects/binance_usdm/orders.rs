@@ -4,16 +4,16 @@ use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
 
 use super::Venue;
-use super::errors::Reject;
+use super::errors::{Reject, refused};
 use super::filters::{self, Candidate};
-use super::order_form::{collect_batch, read_batch, read_limit, read_side, read_times};
-use super::parameters::Parameters;
+use super::order_form::{client_id, collect_batch, read_batch, read_limit, read_side, read_times};
+use crate::dialects::binance::parameters::Parameters;
 use crate::exchange::account::AccountId;
 use crate::exchange::instrument::{Instrument, InstrumentId};
 use crate::exchange::modify::Modification;
 use crate::exchange::number::{Price, Quantity, padded};
 use crate::exchange::order::{
-    Order, OrderKind, OrderStatus, SelfTradePrevention, Side, TimeInForce, UnixMillis,
+    Order, OrderKind, OrderStatus, PositionSide, SelfTradePrevention, Side, TimeInForce, UnixMillis,
 };
 
 const CANCEL_BATCH_MAX: usize = 10;
@@ -47,7 +47,7 @@ impl Venue {
             || matches!(asked.time_in_force, TimeInForce::Ioc | TimeInForce::Fok);
         let placed = self.exchange.place(now, asked);
         self.drain(now);
-        let order = placed?;
+        let order = placed.map_err(refused)?;
         // An acknowledgement is written before the order has met the book.
         let shown = if full_result && immediate { order } else { acknowledged(order) };
         Ok(self.order_json(&shown, Shape::Placed))
@@ -95,7 +95,7 @@ impl Venue {
         let change = Modification { side, price, quantity, modify_id };
         let modified = self.exchange.modify(now, account, order.id, change);
         self.drain(now);
-        let mut value = self.order_json(&modified?, Shape::Placed);
+        let mut value = self.order_json(&modified.map_err(refused)?, Shape::Placed);
         if let (Some(id), Value::Object(members)) = (sent.get("modifyId"), &mut value) {
             members.insert("modifyId".to_owned(), json!(id));
         }
@@ -240,7 +240,7 @@ impl Venue {
         sent: &Parameters,
     ) -> Result<Option<&Order>, Reject> {
         let held = self.exchange.account(account);
-        let found = match (sent.integer("orderId")?, sent.client_id("origClientOrderId")?) {
+        let found = match (sent.integer("orderId")?, client_id(sent, "origClientOrderId")?) {
             (Some(id), _) => held.orders.get(&crate::exchange::order::OrderId(id)),
             (None, Some(id)) => held.by_client_id(id),
             (None, None) => return Err(Reject::missing("orderId")),
@@ -284,7 +284,7 @@ fn order_object(instrument: &Instrument, order: &Order, shape: Shape) -> Value {
         "reduceOnly": asked.reduce_only,
         "closePosition": false,
         "side": side_text(asked.side),
-        "positionSide": "BOTH",
+        "positionSide": leg_text(asked.position_side),
         "stopPrice": price(Price::ZERO),
         "workingType": "CONTRACT_PRICE",
         "priceProtect": false,
@@ -326,6 +326,14 @@ pub fn side_text(side: Side) -> &'static str {
     }
 }
 
+pub fn leg_text(side: PositionSide) -> &'static str {
+    match side {
+        PositionSide::Both => "BOTH",
+        PositionSide::Long => "LONG",
+        PositionSide::Short => "SHORT",
+    }
+}
+
 pub fn kind_text(kind: OrderKind) -> &'static str {
     match kind {
         OrderKind::Limit => "LIMIT",
@@ -345,7 +353,7 @@ pub fn time_in_force_text(time_in_force: TimeInForce) -> &'static str {
 
 pub fn status_text(status: OrderStatus) -> &'static str {
     match status {
-        OrderStatus::New => "NEW",
+        OrderStatus::PendingNew | OrderStatus::New => "NEW",
         OrderStatus::PartiallyFilled => "PARTIALLY_FILLED",
         OrderStatus::Filled => "FILLED",
         OrderStatus::Canceled => "CANCELED",

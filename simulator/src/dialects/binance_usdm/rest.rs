@@ -1,34 +1,16 @@
 //! The REST surface: one table of endpoints, and the checks before each.
 
-use std::net::IpAddr;
-
 use serde_json::{Value, json};
 
-use super::accounts::{PositionShape, key_rights};
-use super::auth::{Need, allowed, rest_payload};
+use super::accounts::PositionShape;
 use super::errors::Reject;
-use super::parameters::Parameters;
-use super::{Caller, Troubled, Venue};
+use super::{Caller, Venue};
+use crate::dialects::binance::auth::{Need, rest_payload};
+use crate::dialects::binance::parameters::Parameters;
+use crate::dialects::binance::rest::{RestReply, RestRequest};
+use crate::dialects::binance::trouble::Troubled;
 use crate::exchange::account::AccountId;
 use crate::exchange::order::UnixMillis;
-
-#[derive(Clone, Copy, Debug)]
-pub struct RestRequest<'a> {
-    pub method: &'a str,
-    pub path: &'a str,
-    pub query: &'a str,
-    pub body: &'a str,
-    pub api_key: Option<&'a str>,
-    pub address: IpAddr,
-}
-
-#[derive(Clone, Debug)]
-pub struct RestReply {
-    pub status: u16,
-    pub body: String,
-    pub html: bool,
-    pub headers: Vec<(&'static str, String)>,
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Access {
@@ -62,13 +44,8 @@ struct Endpoint {
 impl Venue {
     /// None where a fault keeps the reply back.
     pub fn rest(&mut self, now: UnixMillis, request: &RestRequest<'_>) -> Option<RestReply> {
-        if self.take_html_502() {
-            return Some(RestReply {
-                status: 502,
-                body: BAD_GATEWAY.to_owned(),
-                html: true,
-                headers: Vec::new(),
-            });
+        if self.trouble.take_html_502() {
+            return Some(RestReply::bad_gateway());
         }
         let (outcome, account) = match self.rest_outcome(now, request) {
             Answer::Silent => return None,
@@ -76,28 +53,19 @@ impl Venue {
         };
         let mut headers = vec![(
             "X-MBX-USED-WEIGHT-1M",
-            self.limits.used_weight(now, request.address).to_string(),
+            self.limits.weights.used(now, request.address).to_string(),
         )];
         if let Some(account) = account {
             let (ten_seconds, minute) = self.limits.order_counts(now, account);
             headers.push(("X-MBX-ORDER-COUNT-10S", ten_seconds.to_string()));
             headers.push(("X-MBX-ORDER-COUNT-1M", minute.to_string()));
         }
-        Some(match outcome {
-            Ok(value) => RestReply { status: 200, body: value.to_string(), html: false, headers },
-            Err(reject) => {
-                if let Some(seconds) = reject.retry_after {
-                    headers.push(("Retry-After", seconds.to_string()));
-                }
-                let body = reject.body().to_string();
-                RestReply { status: reject.status, body, html: false, headers }
-            }
-        })
+        Some(RestReply::of(outcome, headers))
     }
 
     fn rest_outcome(&mut self, now: UnixMillis, request: &RestRequest<'_>) -> Answer {
         let refuse = |reject| Answer::Outcome(Err(reject), None);
-        if self.in_maintenance(now) {
+        if self.trouble.in_maintenance(now) {
             return refuse(Reject::unavailable());
         }
         let same = |e: &&Endpoint| e.method == request.method && e.path == request.path;
@@ -110,7 +78,7 @@ impl Venue {
             Err(reject) => return refuse(reject),
         };
         let weight = weigh(endpoint.weight, &sent);
-        if let Err(reject) = self.limits.charge_weight(now, request.address, weight) {
+        if let Err(reject) = self.limits.weights.charge(now, request.address, weight) {
             return refuse(reject);
         }
         let account = match self.admit(now, request, endpoint.access, &sent) {
@@ -123,10 +91,9 @@ impl Venue {
         {
             return Answer::Outcome(Err(reject), Some(account));
         }
-        let key = request.api_key.map(str::to_owned);
-        let caller = Caller { now, account, key, version: None };
+        let caller = Caller { now, account, version: None };
         let counted = account.filter(|_| minute > 0);
-        match self.take_trouble(endpoint.is_order) {
+        match self.trouble.take(endpoint.is_order) {
             Troubled::No => Answer::Outcome((endpoint.call)(self, &caller, &sent), counted),
             Troubled::Error { reject, applied } => {
                 if applied {
@@ -155,7 +122,7 @@ impl Venue {
             Access::Open => Ok(None),
             Access::Key => {
                 let key = self.keys.active(request.api_key)?;
-                allowed(key, Need::Read).map(Some)
+                self.keys.allowed(now, key, Need::Read).map(Some)
             }
             Access::Signed(need) => {
                 let payload = rest_payload(request.query, request.body);
@@ -233,6 +200,7 @@ const ENDPOINTS: &[Endpoint] = &[
     read("/fapi/v1/ticker/price", 1, Access::Open, |v, c, p| v.price_ticker(c.now, p)),
     read("/fapi/v2/ticker/price", 1, Access::Open, |v, c, p| v.price_ticker(c.now, p)),
     read("/fapi/v1/premiumIndex", 1, Access::Open, |v, c, p| v.premium_index(c.now, p)),
+    read("/fapi/v1/fundingRate", 1, Access::Open, |v, _, p| v.funding_rates(p)),
     order("POST", "/fapi/v1/order", 0, (1, 1), |v, c, p| v.place(c.now, c.account()?, p)),
     order("POST", "/fapi/v1/order/test", 0, NO_ORDERS, |v, c, p| {
         v.test_place(c.now, c.account()?, p)
@@ -262,8 +230,16 @@ const ENDPOINTS: &[Endpoint] = &[
         is_order: false,
         call: |v, c, p| v.open_orders(c.account()?, p),
     },
-    // Conditional orders are not simulated, so there are never any.
-    read("/fapi/v1/openAlgoOrders", 1, READ, |_, _, _| Ok(json!([]))),
+    order("POST", "/fapi/v1/algoOrder", 0, (1, 1), |v, c, p| v.place_algo(c.now, c.account()?, p)),
+    order("DELETE", "/fapi/v1/algoOrder", 1, NO_ORDERS, |v, c, p| {
+        v.cancel_algo(c.now, c.account()?, p)
+    }),
+    order("DELETE", "/fapi/v1/algoOpenOrders", 1, NO_ORDERS, |v, c, p| {
+        v.cancel_all_algo(c.now, c.account()?, p)
+    }),
+    read("/fapi/v1/algoOrder", 1, READ, |v, c, p| v.query_algo(c.account()?, p)),
+    read("/fapi/v1/openAlgoOrders", 1, READ, |v, c, p| v.open_algo(c.account()?, p)),
+    read("/fapi/v1/allAlgoOrders", 5, READ, |v, c, p| v.all_algo(c.account()?, p)),
     read("/fapi/v1/allOrders", 5, READ, |v, c, p| v.all_orders(c.account()?, p)),
     read("/fapi/v1/userTrades", 5, READ, |v, c, p| v.user_trades(c.account()?, p)),
     read("/fapi/v2/account", 5, READ, |v, c, _| Ok(v.account_v2(c.account()?))),
@@ -276,21 +252,18 @@ const ENDPOINTS: &[Endpoint] = &[
     read("/fapi/v3/positionRisk", 5, READ, |v, c, p| {
         v.position_risk(c.account()?, p, PositionShape::V3)
     }),
-    read("/fapi/v1/accountConfig", 5, READ, |v, _, _| Ok(v.account_config())),
+    read("/fapi/v1/accountConfig", 5, READ, |v, c, _| Ok(v.account_config(c.account()?))),
     read("/fapi/v1/commissionRate", 20, READ, |v, _, p| v.commission_rate(p)),
     read("/fapi/v1/rateLimit/order", 1, READ, |v, _, _| Ok(v.order_limits())),
-    read("/fapi/v1/positionSide/dual", 30, READ, |_, _, _| Ok(json!({"dualSidePosition": false}))),
-    set("POST", "/fapi/v1/positionSide/dual", 1, TRADE, |_, _, p| {
-        match p.boolean("dualSidePosition")? {
-            false => Err(Reject::bad(-4059, "No need to change position side.")),
-            true => Err(Reject::bad(-4067, "Hedge mode is not simulated.")),
-        }
+    read("/fapi/v1/symbolConfig", 5, READ, |v, c, p| v.symbol_config(c.account()?, p)),
+    read("/fapi/v1/multiAssetsMargin", 30, READ, |_, _, _| Ok(json!({"multiAssetsMargin": false}))),
+    read("/fapi/v1/positionSide/dual", 30, READ, |v, c, _| Ok(v.position_mode(c.account()?))),
+    read("/fapi/v1/income", 30, READ, |v, c, p| v.income(c.account()?, p)),
+    set("POST", "/fapi/v1/positionSide/dual", 1, TRADE, |v, c, p| {
+        v.set_position_mode(c.account()?, p)
     }),
-    set("POST", "/fapi/v1/leverage", 1, TRADE, |v, c, p| v.set_leverage(c.account()?, p)),
-    set("POST", "/fapi/v1/marginType", 1, TRADE, |_, _, p| match p.mandatory("marginType")? {
-        "CROSSED" => Err(Reject::bad(-4046, "No need to change margin type.")),
-        _ => Err(Reject::bad(-4047, "Isolated margin is not simulated.")),
-    }),
+    set("POST", "/fapi/v1/leverage", 1, TRADE, |v, c, p| v.set_leverage(c.now, c.account()?, p)),
+    set("POST", "/fapi/v1/marginType", 1, TRADE, |v, c, p| v.set_margin_type(c.account()?, p)),
     set("POST", "/fapi/v1/countdownCancelAll", 10, TRADE, |v, c, p| {
         v.countdown(c.now, c.account()?, p)
     }),
@@ -301,11 +274,4 @@ const ENDPOINTS: &[Endpoint] = &[
         v.extend_listen_key(c.now, c.account()?, p)
     }),
     set("DELETE", "/fapi/v1/listenKey", 1, Access::Key, |v, c, _| v.close_listen_key(c.account()?)),
-    read("/sapi/v1/account/apiRestrictions", 1, READ, |v, c, _| {
-        let key = v.keys.active(c.key.as_deref())?;
-        Ok(key_rights(key, v.started))
-    }),
 ];
-
-const BAD_GATEWAY: &str = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n\
-    <center><h1>502 Bad Gateway</h1></center>\r\n</body>\r\n</html>\r\n";

@@ -2,15 +2,20 @@
 
 use std::collections::BTreeMap;
 
+use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
-use crate::exchange::account::{AccountId, Position};
+use crate::exchange::account::{AccountId, FundingPayment, Position};
 use crate::exchange::instrument::Instrument;
-use crate::exchange::number::{MONEY_DECIMALS, Price, Quantity, padded};
-use crate::exchange::order::{ExpiryReason, Fill, Order, OrderKind, Side, UnixMillis};
+use crate::exchange::number::{MONEY_DECIMALS, Money, Price, Quantity, padded};
+use crate::exchange::order::{
+    ExpiryReason, Fill, Order, OrderKind, PositionSide, Side, UnixMillis,
+};
 use crate::exchange::{Change, FillEvent};
 
-use super::orders::{kind_text, prevention_text, side_text, status_text, time_in_force_text};
+use super::orders::{
+    kind_text, leg_text, prevention_text, side_text, status_text, time_in_force_text,
+};
 
 const VALID_MS: u64 = 3_600_000;
 
@@ -84,7 +89,7 @@ pub fn listen_key_expired(now: UnixMillis, key: &str) -> String {
 /// `x`, the execution type.
 fn execution(change: Change) -> &'static str {
     match change {
-        Change::Accepted => "NEW",
+        Change::Accepted | Change::Triggered => "NEW",
         Change::Amended => "AMENDMENT",
         Change::Canceled => "CANCELED",
         Change::Expired => "EXPIRED",
@@ -94,9 +99,12 @@ fn execution(change: Change) -> &'static str {
 /// `er`, why an order expired.
 fn expiry_code(reason: ExpiryReason) -> &'static str {
     match reason {
-        ExpiryReason::None => "0",
+        ExpiryReason::None
+        | ExpiryReason::OtherWorks
+        | ExpiryReason::FirstEnded
+        | ExpiryReason::Refused => "0",
         ExpiryReason::SelfTrade => "1",
-        ExpiryReason::ImmediateRemainder => "2",
+        ExpiryReason::ImmediateRemainder | ExpiryReason::KillRemainder => "2",
         ExpiryReason::ReduceOnly => "4",
         ExpiryReason::GoodTillDate => "6",
         ExpiryReason::MarketRemainder => "9",
@@ -151,7 +159,7 @@ fn order_trade_update(
         "R": asked.reduce_only,
         "wt": "CONTRACT_PRICE",
         "ot": kind_text(asked.kind),
-        "ps": "BOTH",
+        "ps": leg_text(asked.position_side),
         "cp": false,
         "pP": false,
         "si": 0,
@@ -178,33 +186,61 @@ fn working_value(order: &Order, side: Side) -> String {
     }
 }
 
-pub fn account_update(
-    instrument: &Instrument,
-    event: &FillEvent,
-    mark: Price,
-    taker_rate: rust_decimal::Decimal,
-) -> String {
-    let position = &event.position;
-    let wallet = padded(event.wallet.0, MONEY_DECIMALS);
-    let at = event.fill.at.0;
+/// What an account update says of one leg of a position.
+#[derive(Clone, Copy, Debug)]
+pub struct LegState<'a> {
+    pub instrument: &'a Instrument,
+    pub side: PositionSide,
+    pub position: &'a Position,
+    pub mark: Price,
+    pub taker_rate: Decimal,
+    /// The margin set aside for it; None on cross margin.
+    pub isolated: Option<Money>,
+}
+
+impl LegState<'_> {
+    fn object(&self) -> Value {
+        let position = self.position;
+        json!({
+            "s": self.instrument.symbol,
+            "pa": position.amount.to_string(),
+            "ep": entry_text(position),
+            "bep": break_even_text(position, self.taker_rate),
+            "cr": position.realized.to_string(),
+            "up": padded(position.unrealized(self.mark).0, MONEY_DECIMALS),
+            "mt": if self.isolated.is_some() { "isolated" } else { "cross" },
+            "iw": self.isolated.map_or("0".to_owned(), |held| padded(held.0, MONEY_DECIMALS)),
+            "ps": leg_text(self.side),
+        })
+    }
+}
+
+fn wallet_update(at: UnixMillis, reason: &str, balance: Value, legs: &[Value]) -> String {
     json!({
-        "e": "ACCOUNT_UPDATE", "E": at, "T": at,
-        "a": {
-            "m": "ORDER",
-            "B": [{"a": instrument.quote, "wb": wallet, "cw": wallet, "bc": "0"}],
-            "P": [{
-                "s": instrument.symbol,
-                "pa": position.amount.to_string(),
-                "ep": entry_text(position),
-                "bep": break_even_text(position, taker_rate),
-                "cr": position.realized.to_string(),
-                "up": padded(position.unrealized(mark).0, MONEY_DECIMALS),
-                "mt": "cross",
-                "iw": "0",
-                "ps": "BOTH",
-            }],
-        },
+        "e": "ACCOUNT_UPDATE", "E": at.0, "T": at.0,
+        "a": {"m": reason, "B": [balance], "P": legs},
     })
+    .to_string()
+}
+
+pub fn account_update(event: &FillEvent, leg: &LegState<'_>) -> String {
+    let wallet = padded(event.wallet.0, MONEY_DECIMALS);
+    let balance = json!({"a": leg.instrument.quote, "wb": wallet, "cw": wallet, "bc": "0"});
+    wallet_update(event.fill.at, "ORDER", balance, &[leg.object()])
+}
+
+/// Funding: the wallet alone on cross margin, the leg beside it on isolated margin.
+pub fn funding_update(payment: &FundingPayment, wallet: Money, leg: &LegState<'_>) -> String {
+    let wallet = padded(wallet.0, MONEY_DECIMALS);
+    let change = padded(payment.amount.0, MONEY_DECIMALS);
+    let balance = json!({"a": leg.instrument.quote, "wb": wallet, "cw": wallet, "bc": change});
+    let legs: Vec<Value> = leg.isolated.is_some().then(|| leg.object()).into_iter().collect();
+    wallet_update(payment.at, "FUNDING_FEE", balance, &legs)
+}
+
+pub fn leverage_update(now: UnixMillis, symbol: &str, leverage: u64) -> String {
+    json!({"e": "ACCOUNT_CONFIG_UPDATE", "E": now.0, "T": now.0,
+        "ac": {"s": symbol, "l": leverage}})
     .to_string()
 }
 
@@ -234,7 +270,7 @@ pub fn entry_text(position: &Position) -> String {
 }
 
 /// The entry moved by the fee of closing.
-pub fn break_even_text(position: &Position, taker_rate: rust_decimal::Decimal) -> String {
+pub fn break_even_text(position: &Position, taker_rate: Decimal) -> String {
     if position.amount.is_zero() {
         return "0.0".to_owned();
     }

@@ -3,13 +3,16 @@
 
 use std::net::IpAddr;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::accounts::PositionShape;
-use super::auth::{Need, Verifier, allowed, check_time};
 use super::errors::Reject;
-use super::parameters::Parameters;
-use super::{Caller, Troubled, Venue};
+use super::{Caller, Venue};
+use crate::dialects::binance::auth::{Need, Verifier};
+use crate::dialects::binance::envelope::{self, Envelope, failure, success};
+use crate::dialects::binance::parameters::Parameters;
+use crate::dialects::binance::roles::Rights;
+use crate::dialects::binance::trouble::Troubled;
 use crate::exchange::account::AccountId;
 use crate::exchange::order::UnixMillis;
 
@@ -19,7 +22,7 @@ pub struct ApiSession {
     pub connected_since: UnixMillis,
     pub address: IpAddr,
     pub return_rate_limits: bool,
-    authorized: Option<(String, UnixMillis)>,
+    authorized: Option<(String, UnixMillis, Rights)>,
 }
 
 impl ApiSession {
@@ -48,13 +51,6 @@ struct Method {
     call: Call,
 }
 
-struct Envelope {
-    id: Value,
-    version: Option<String>,
-    method: String,
-    params: Map<String, Value>,
-}
-
 impl Venue {
     /// The reply to one text frame; None where a fault keeps it back.
     pub fn ws_api(
@@ -63,16 +59,16 @@ impl Venue {
         session: &mut ApiSession,
         text: &str,
     ) -> Option<String> {
-        let envelope = match open_envelope(text) {
+        let envelope = match envelope::open(text) {
             Ok(envelope) => envelope,
             Err(refused) => return Some(failure(&refused.0, &refused.1, None)),
         };
         let report = envelope.params.get("returnRateLimits").and_then(Value::as_bool);
         let report = report.unwrap_or(session.return_rate_limits);
-        let weighed = self.limits.charge_weight(now, session.address, weight(&envelope));
+        let weighed = self.limits.weights.charge(now, session.address, weight(&envelope));
         let (outcome, account) = match weighed {
             Err(reject) => (Err(reject), None),
-            Ok(()) if self.in_maintenance(now) => (Err(Reject::unavailable()), None),
+            Ok(()) if self.trouble.in_maintenance(now) => (Err(Reject::unavailable()), None),
             Ok(()) => match self.ws_outcome(now, session, &envelope) {
                 WsAnswer::Silent => return None,
                 WsAnswer::Revoked => {
@@ -126,8 +122,8 @@ impl Venue {
             return WsAnswer::Outcome(Err(reject), counted);
         }
         let version = envelope.version.clone();
-        let caller = Caller { now, account, key: None, version };
-        match self.take_trouble(method.is_order) {
+        let caller = Caller { now, account, version };
+        match self.trouble.take(method.is_order) {
             Troubled::No => WsAnswer::Outcome((method.call)(self, &caller, &sent), counted),
             Troubled::Error { reject, applied } => {
                 if applied {
@@ -154,7 +150,7 @@ impl Venue {
         sent: &Parameters,
     ) -> Result<Option<AccountId>, Refused> {
         let explicit = sent.get("apiKey");
-        let in_session = session.authorized.as_ref().map(|(key, _)| key.as_str());
+        let in_session = session.authorized.as_ref().map(|(key, ..)| key.as_str());
         let need = match access {
             Access::Open => return Ok(None),
             Access::Key => Need::Read,
@@ -162,14 +158,17 @@ impl Venue {
         };
         if explicit.is_none() && sent.get("signature").is_none() && in_session.is_some() {
             let key = self.keys.active(in_session).map_err(|_| Refused::Revoked)?;
-            if access != Access::Key {
-                check_time(now, sent)?;
+            if session.authorized.as_ref().is_some_and(|(.., rights)| *rights != key.rights) {
+                return Err(Refused::Revoked);
             }
-            return Ok(Some(allowed(key, need)?));
+            if access != Access::Key {
+                self.keys.check_time(now, sent)?;
+            }
+            return Ok(Some(self.keys.allowed(now, key, need)?));
         }
         if access == Access::Key {
             let name = explicit.ok_or_else(|| Reject::missing("apiKey"))?;
-            return Ok(Some(allowed(self.keys.active(Some(name))?, need)?));
+            return Ok(Some(self.keys.allowed(now, self.keys.active(Some(name))?, need)?));
         }
         let name = explicit.or(in_session).ok_or_else(|| Reject::missing("apiKey"))?;
         let payload = sent.sorted_payload();
@@ -190,7 +189,7 @@ impl Venue {
         }
         let payload = sent.sorted_payload();
         self.keys.signed(now, Some(name), sent, payload.as_bytes(), Need::Read)?;
-        session.authorized = Some((name.to_owned(), now));
+        session.authorized = Some((name.to_owned(), now, key.rights));
         Ok(status(now, session))
     }
 }
@@ -212,32 +211,6 @@ impl From<Reject> for Refused {
     }
 }
 
-fn open_envelope(text: &str) -> Result<Envelope, Box<(Value, Reject)>> {
-    let malformed = |id: Value, text: &str| Box::new((id, Reject::bad(-1135, text)));
-    let Ok(Value::Object(mut message)) = serde_json::from_str::<Value>(text) else {
-        return Err(malformed(Value::Null, "Invalid JSON Request"));
-    };
-    let id = message.remove("id").unwrap_or(Value::Null);
-    if !(id.is_null() || id.is_i64() || id.is_u64() || id.is_string()) {
-        return Err(malformed(Value::Null, "Invalid JSON Request: id"));
-    }
-    let Some(Value::String(method)) = message.remove("method") else {
-        return Err(malformed(id, "Invalid JSON Request: method"));
-    };
-    let params = match message.remove("params") {
-        None | Some(Value::Null) => Map::new(),
-        Some(Value::Object(params)) => params,
-        Some(Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) => {
-            return Err(malformed(id, "Invalid JSON Request: params"));
-        }
-    };
-    let (version, method) = match method.split_once('/') {
-        Some((version, name)) => (Some(version.to_owned()), name.to_owned()),
-        None => (None, method),
-    };
-    Ok(Envelope { id, version, method, params })
-}
-
 fn weight(envelope: &Envelope) -> u64 {
     let known = METHODS.iter().find(|method| method.name == envelope.method);
     known.map_or(SESSION_WEIGHT, |method| method.weight)
@@ -245,7 +218,7 @@ fn weight(envelope: &Envelope) -> u64 {
 
 fn status(now: UnixMillis, session: &ApiSession) -> Value {
     let (key, since) = match &session.authorized {
-        Some((key, since)) => (json!(key), json!(since.0)),
+        Some((key, since, _)) => (json!(key), json!(since.0)),
         None => (Value::Null, Value::Null),
     };
     json!({
@@ -255,28 +228,6 @@ fn status(now: UnixMillis, session: &ApiSession) -> Value {
         "returnRateLimits": session.return_rate_limits,
         "serverTime": now.0,
     })
-}
-
-fn success(id: &Value, result: Value, limits: Option<Value>) -> String {
-    let mut reply = json!({"id": id, "status": 200, "result": result});
-    attach(&mut reply, limits);
-    reply.to_string()
-}
-
-fn failure(id: &Value, reject: &Reject, limits: Option<Value>) -> String {
-    let mut error = reject.body();
-    if let (Some(data), Value::Object(members)) = (&reject.data, &mut error) {
-        members.insert("data".to_owned(), data.clone());
-    }
-    let mut reply = json!({"id": id, "status": reject.status, "error": error});
-    attach(&mut reply, limits);
-    reply.to_string()
-}
-
-fn attach(reply: &mut Value, limits: Option<Value>) {
-    if let (Some(limits), Value::Object(members)) = (limits, reply) {
-        members.insert("rateLimits".to_owned(), limits);
-    }
 }
 
 const READ: Access = Access::Signed(Need::Read);
@@ -295,6 +246,8 @@ const METHODS: &[Method] = &[
     order("order.place", 0, true, |v, c, p| v.place(c.now, c.account()?, p)),
     order("order.modify", 0, true, |v, c, p| v.modify(c.now, c.account()?, p)),
     order("order.cancel", 1, false, |v, c, p| v.cancel(c.now, c.account()?, p)),
+    order("algoOrder.place", 0, true, |v, c, p| v.place_algo(c.now, c.account()?, p)),
+    order("algoOrder.cancel", 1, false, |v, c, p| v.cancel_algo(c.now, c.account()?, p)),
     read("order.status", 1, READ, |v, c, p| v.query(c.account()?, p)),
     read("account.balance", 5, READ, |v, c, _| Ok(v.balances(c.account()?))),
     read("account.status", 5, READ, |v, c, _| Ok(v.account_v2(c.account()?))),

@@ -9,20 +9,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::{Signature, Verifier as _, VerifyingKey};
 use hmac::{Hmac, KeyInit, Mac};
+use rust_decimal::Decimal;
 use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 
-use super::errors::Reject;
+use super::Product;
 use super::parameters::Parameters;
+use super::reject::Reject;
+use super::roles::Rights;
 use crate::exchange::account::AccountId;
 use crate::exchange::order::UnixMillis;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rights {
-    pub trade: bool,
-    pub withdraw: bool,
-    pub ip_restricted: bool,
-}
 
 /// What a request needs its key to be allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,12 +69,18 @@ pub struct ApiKey {
     pub revoked: bool,
 }
 
-#[derive(Debug, Default)]
+/// The keys as one market knows them: both know the same, each asks for its own permission.
+#[derive(Clone, Debug)]
 pub struct Keys {
+    product: Product,
     keys: HashMap<String, ApiKey>,
 }
 
 impl Keys {
+    pub fn new(product: Product) -> Self {
+        Self { product, keys: HashMap::new() }
+    }
+
     pub fn insert(&mut self, name: String, key: ApiKey) {
         self.keys.insert(name, key);
     }
@@ -93,6 +95,13 @@ impl Keys {
 
     pub fn revoke_all(&mut self) {
         self.keys.values_mut().for_each(|key| key.revoked = true);
+    }
+
+    /// Gives a key other rights, as its owner may at any time.
+    pub fn change_rights(&mut self, name: &str, rights: Rights) {
+        if let Some(key) = self.keys.get_mut(name) {
+            key.rights = rights;
+        }
     }
 
     /// The account of a key for the test view, revoked or not.
@@ -119,36 +128,43 @@ impl Keys {
         need: Need,
     ) -> Result<AccountId, Reject> {
         let key = self.active(name)?;
-        check_time(now, sent)?;
+        self.check_time(now, sent)?;
         let signature = sent.mandatory("signature")?;
         if !key.verifier.accepts(payload, signature) {
             return Err(Reject::signature());
         }
-        allowed(key, need)
+        self.allowed(now, key, need)
     }
-}
 
-pub fn allowed(key: &ApiKey, need: Need) -> Result<AccountId, Reject> {
-    match need {
-        Need::Trade if !key.rights.trade => Err(Reject::key()),
-        Need::Trade | Need::Read => Ok(key.account),
+    pub fn allowed(&self, now: UnixMillis, key: &ApiKey, need: Need) -> Result<AccountId, Reject> {
+        match need {
+            Need::Trade if !key.rights.may_trade(self.product, now) => Err(Reject::key()),
+            Need::Trade | Need::Read => Ok(key.account),
+        }
     }
-}
 
-/// `timestamp < server + 1000 && server - timestamp <= recvWindow`, else -1021.
-pub fn check_time(now: UnixMillis, sent: &Parameters) -> Result<(), Reject> {
-    let timestamp = sent.mandatory_integer("timestamp")?;
-    let window = sent.integer("recvWindow")?.unwrap_or(RECEIVE_WINDOW_MS);
-    if window > RECEIVE_WINDOW_MS_MAX {
-        return Err(Reject::bad(-1131, "recvWindow must be less than 60000"));
+    /// `timestamp < server + 1000 && server - timestamp <= recvWindow`, else -1021.
+    pub fn check_time(&self, now: UnixMillis, sent: &Parameters) -> Result<(), Reject> {
+        let stamp = sent.mandatory_integer("timestamp")?;
+        let window = match self.product {
+            Product::Usdm => sent.integer("recvWindow")?.map(Decimal::from),
+            Product::Spot => sent.decimal("recvWindow")?,
+        };
+        let window = window.unwrap_or_else(|| Decimal::from(RECEIVE_WINDOW_MS));
+        if window > Decimal::from(RECEIVE_WINDOW_MS_MAX) {
+            return Err(Reject::bad(-1131, "recvWindow must be less than 60000"));
+        }
+        // Spot takes microseconds too, which are told by their size.
+        let micros = self.product == Product::Spot && stamp >= MICROSECONDS_FROM;
+        let timestamp = if micros { stamp / 1000 } else { stamp };
+        if timestamp >= now.0.saturating_add(1000) {
+            return Err(Reject::ahead());
+        }
+        if Decimal::from(now.0.saturating_sub(timestamp)) > window {
+            return Err(Reject::behind());
+        }
+        Ok(())
     }
-    if timestamp >= now.0.saturating_add(1000) {
-        return Err(Reject::ahead());
-    }
-    if now.0.saturating_sub(timestamp) > window {
-        return Err(Reject::behind());
-    }
-    Ok(())
 }
 
 /// The bytes that a REST client signed.
@@ -165,6 +181,7 @@ pub fn rest_payload(query: &str, body: &str) -> Vec<u8> {
 
 const RECEIVE_WINDOW_MS: u64 = 5_000;
 const RECEIVE_WINDOW_MS_MAX: u64 = 60_000;
+const MICROSECONDS_FROM: u64 = 100_000_000_000_000;
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test may stop here")]
@@ -260,8 +277,26 @@ mod tests {
     #[track_caller]
     fn check_clock(query: &str, code: Option<i32>) {
         let sent = Parameters::from_query_and_body(query, "").unwrap();
-        let outcome = check_time(UnixMillis(1_000_000), &sent);
+        for product in [Product::Usdm, Product::Spot] {
+            let outcome = Keys::new(product).check_time(UnixMillis(1_000_000), &sent);
+            assert_eq!(outcome.err().map(|reject| reject.code), code, "{product:?} {query}");
+        }
+    }
+
+    #[track_caller]
+    fn check_spot_clock(query: &str, code: Option<i32>) {
+        let sent = Parameters::from_query_and_body(query, "").unwrap();
+        let now = UnixMillis(1_700_000_000_000);
+        let outcome = Keys::new(Product::Spot).check_time(now, &sent);
         assert_eq!(outcome.err().map(|reject| reject.code), code, "{query}");
+    }
+
+    #[test]
+    fn spot_takes_microseconds_and_windows_with_decimals() {
+        check_spot_clock("timestamp=1700000000000000&recvWindow=0.5", None);
+        check_spot_clock("timestamp=1699999999999000&recvWindow=0.5", Some(-1021));
+        check_spot_clock("timestamp=1699999994000&recvWindow=6000.346", None);
+        check_spot_clock("timestamp=1700000001000", Some(-1021));
     }
 
     #[test]

@@ -1,4 +1,5 @@
 //! Who listens to which stream, and the SUBSCRIBE dialogue (`venues/binance.md` sections 1, 3).
+//! Which names there are is each market's own.
 //!
 //! A message is encoded once and shared. A subscriber that falls behind its queue is dropped:
 //! it never holds the market back.
@@ -27,11 +28,16 @@ pub enum Route {
     Unrouted,
 }
 
+/// Where a stream is sent; spot has public ones alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Class {
+pub enum Class {
     Public,
     Market,
 }
+
+/// A market's own reading of stream names: None for a malformed one. A well-formed name of an
+/// unknown symbol is fine, and silent.
+pub type Classify = fn(&str) -> Option<Class>;
 
 #[derive(Clone, Debug)]
 pub struct PrivateFeed {
@@ -50,8 +56,9 @@ struct Subscriber {
     outbox: mpsc::Sender<Utf8Bytes>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Hub {
+    classify: Classify,
     next: u64,
     subscribers: HashMap<SubscriberId, Subscriber>,
     by_stream: HashMap<String, Vec<SubscriberId>>,
@@ -62,6 +69,18 @@ pub struct Hub {
 }
 
 impl Hub {
+    pub fn new(classify: Classify) -> Self {
+        Self {
+            classify,
+            next: 0,
+            subscribers: HashMap::new(),
+            by_stream: HashMap::new(),
+            market_subscriptions: 0,
+            published: 0,
+            dropped_slow: 0,
+        }
+    }
+
     pub fn join(
         &mut self,
         route: Route,
@@ -163,7 +182,7 @@ impl Hub {
 
     /// Adds a stream; false where its name is malformed or the connection has too many.
     pub fn subscribe(&mut self, id: SubscriberId, stream: &str) -> bool {
-        let Some(class) = classify(stream) else { return false };
+        let Some(class) = (self.classify)(stream) else { return false };
         let Some(one) = self.subscribers.get_mut(&id) else { return false };
         if one.streams.iter().any(|held| held == stream) {
             return true;
@@ -181,6 +200,18 @@ impl Hub {
             self.market_subscriptions = self.market_subscriptions.saturating_add(1);
         }
         true
+    }
+
+    /// Sends to every connection, whatever it subscribed: a notice of the venue itself.
+    pub fn announce(&mut self, stream: &str, message: &str) {
+        let mut slow = Vec::new();
+        for (id, one) in &self.subscribers {
+            let text = if one.combined { wrap(stream, message) } else { message.to_owned() };
+            if one.outbox.try_send(Utf8Bytes::from(text)).is_err() {
+                slow.push(*id);
+            }
+        }
+        self.drop_slow(&slow);
     }
 
     pub fn unsubscribe(&mut self, id: SubscriberId, stream: &str) {
@@ -228,39 +259,6 @@ impl Hub {
 
 fn wrap(stream: &str, message: &str) -> String {
     format!(r#"{{"stream":"{stream}","data":{message}}}"#)
-}
-
-/// None for a malformed name. A well-formed name of an unknown symbol is fine, and silent.
-fn classify(stream: &str) -> Option<Class> {
-    let is_word = |text: &str| {
-        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-    };
-    if let Some(rest) = stream.strip_prefix('!') {
-        return match rest {
-            "bookTicker" => Some(Class::Public),
-            "markPrice@arr" | "markPrice@arr@1s" | "ticker@arr" | "miniTicker@arr"
-            | "forceOrder@arr" | "contractInfo" | "assetIndex@arr" => Some(Class::Market),
-            _ => None,
-        };
-    }
-    let (symbol, kind) = stream.split_once('@')?;
-    if !is_word(symbol) {
-        return None;
-    }
-    match kind {
-        "bookTicker" | "trade" => return Some(Class::Public),
-        "aggTrade" | "markPrice" | "markPrice@1s" | "ticker" | "miniTicker" | "forceOrder"
-        | "compositeIndex" | "assetIndex" => return Some(Class::Market),
-        _ => {}
-    }
-    if let Some(rest) = kind.strip_prefix("depth").or_else(|| kind.strip_prefix("rpiDepth")) {
-        let (levels, speed) = rest.split_once('@').unwrap_or((rest, "250ms"));
-        let known = ["", "5", "10", "20"].contains(&levels)
-            && ["0ms", "100ms", "250ms", "500ms"].contains(&speed);
-        return known.then_some(Class::Public);
-    }
-    let interval = kind.strip_prefix("kline_").or_else(|| kind.strip_prefix("continuousKline_"));
-    interval.filter(|interval| is_word(interval)).map(|_| Class::Market)
 }
 
 /// What a control message asks for.
@@ -320,49 +318,14 @@ pub fn invalid_stream(id: &Value) -> String {
 mod tests {
     use super::*;
 
-    #[track_caller]
-    fn check(stream: &str, expected: Option<Class>) {
-        assert_eq!(classify(stream), expected, "{stream}");
-    }
-
-    #[test]
-    fn streams_live_under_one_route_each() {
-        for public in [
-            "btcusdt@bookTicker",
-            "btcusdt@depth",
-            "btcusdt@depth@100ms",
-            "btcusdt@depth@0ms",
-            "btcusdt@depth5@500ms",
-            "btcusdt@trade",
-            "!bookTicker",
-        ] {
-            check(public, Some(Class::Public));
-        }
-        for market in [
-            "btcusdt@aggTrade",
-            "btcusdt@markPrice@1s",
-            "btcusdt@kline_1m",
-            "!markPrice@arr",
-            "btcusdt@forceOrder",
-        ] {
-            check(market, Some(Class::Market));
-        }
-        for malformed in [
-            "btcusdt",
-            "btcusdt@nothing",
-            "@depth",
-            "btcusdt@depth7",
-            "btcusdt@depth@1ms",
-            "!nothing",
-            "btc usdt@trade",
-        ] {
-            check(malformed, None);
-        }
+    fn by_kind(stream: &str) -> Option<Class> {
+        let market = stream.ends_with("@aggTrade");
+        Some(if market { Class::Market } else { Class::Public })
     }
 
     #[test]
     fn a_slow_subscriber_is_dropped_and_the_others_go_on() {
-        let mut hub = Hub::default();
+        let mut hub = Hub::new(by_kind);
         let (slow, mut slow_queue) = mpsc::channel(1);
         let (quick, mut quick_queue) = mpsc::channel(8);
         for outbox in [slow, quick] {
@@ -381,7 +344,7 @@ mod tests {
 
     #[test]
     fn an_unrouted_connection_acknowledges_market_streams_and_stays_silent() {
-        let mut hub = Hub::default();
+        let mut hub = Hub::new(by_kind);
         let (outbox, mut queue) = mpsc::channel(8);
         let id = hub.join(Route::Unrouted, false, outbox);
         assert!(hub.subscribe(id, "btcusdt@aggTrade"));

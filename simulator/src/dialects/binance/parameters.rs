@@ -3,11 +3,10 @@
 use rust_decimal::Decimal;
 use serde_json::{Map, Value};
 
-use super::errors::Reject;
+use super::reject::Reject;
 
 const NUMBER: &str = r"^([0-9]{1,20})(\.[0-9]{1,20})?$";
 const INTEGER: &str = "^[0-9]{1,20}$";
-const CLIENT_ID: &str = r"^[\.A-Z\:/a-z0-9_-]{1,36}$";
 /// What one request may carry.
 const PARAMETERS_MAX: usize = 128;
 
@@ -106,13 +105,25 @@ impl Parameters {
         }
     }
 
-    pub fn client_id(&self, name: &str) -> Result<Option<&str>, Reject> {
-        let Some(text) = self.get(name) else { return Ok(None) };
-        if text.chars().count() > 36 {
-            return Err(Reject::bad(-4015, "Client order id length should be less than 36 chars"));
-        }
-        let legal = |byte: u8| byte.is_ascii_alphanumeric() || b".:/_-".contains(&byte);
-        if text.bytes().all(legal) { Ok(Some(text)) } else { Err(Reject::illegal(name, CLIENT_ID)) }
+    /// Whether the name was sent at all, empty or not.
+    pub fn has(&self, name: &str) -> bool {
+        self.pairs.iter().any(|(sent, _)| sent == name)
+    }
+
+    /// The same parameters under other names: `prefix` + `Name` becomes `name`, for requests
+    /// that carry several orders.
+    pub fn under(&self, prefix: &str, shared: &[(&str, &str)]) -> Self {
+        let stripped = |(name, value): &(String, String)| {
+            let rest = name.strip_prefix(prefix)?;
+            let mut letters = rest.chars();
+            let first = letters.next().filter(char::is_ascii_uppercase)?.to_ascii_lowercase();
+            Some((format!("{first}{}", letters.as_str()), value.clone()))
+        };
+        let own = self.pairs.iter().filter_map(stripped);
+        let copied = shared.iter().filter_map(|(from, to)| {
+            self.get(from).map(|value| ((*to).to_owned(), value.to_owned()))
+        });
+        Self { pairs: own.chain(copied).collect() }
     }
 }
 
