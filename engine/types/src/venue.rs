@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum VenueId {
+    /// Binance spot.
+    BinanceSpot,
     /// Binance USDⓈ-margined futures.
     BinanceUsdm,
 }
@@ -19,10 +21,11 @@ pub enum VenueId {
 pub struct UnknownVenue(pub String);
 
 impl VenueId {
-    pub const ALL: [Self; 1] = [Self::BinanceUsdm];
+    pub const ALL: [Self; 2] = [Self::BinanceSpot, Self::BinanceUsdm];
 
     pub const fn name(self) -> &'static str {
         match self {
+            Self::BinanceSpot => "binance_spot",
             Self::BinanceUsdm => "binance_usdm",
         }
     }

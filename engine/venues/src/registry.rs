@@ -9,6 +9,7 @@ use enigma_types::{
     SessionKind, VenueId,
 };
 
+use crate::binance::spot;
 pub use crate::binance::usdm::DepthStream;
 use crate::binance::usdm::budget::RequestBudget;
 use crate::binance::usdm::instruments::{
@@ -44,6 +45,9 @@ pub struct SessionPlan {
 /// A session of some venue.
 #[derive(Debug)]
 pub enum VenueSession {
+    BinanceSpotMarket(Box<spot::market::MarketSession>),
+    BinanceSpotOrder(Box<spot::orders::OrderSession>),
+    BinanceSpotAccount(Box<spot::user_stream::AccountSession>),
     BinanceUsdmMarket(Box<MarketSession>),
     BinanceUsdmOrder(Box<OrderSession>),
     BinanceUsdmAccount(Box<AccountSession>),
@@ -53,6 +57,7 @@ pub enum VenueSession {
 /// when one is replaced. Clones count together.
 #[derive(Clone, Debug)]
 pub enum VenueBudgets {
+    BinanceSpot(spot::budget::RequestBudget),
     BinanceUsdm(RequestBudget),
 }
 
@@ -95,6 +100,7 @@ impl VenueBudgets {
     /// Untouched budgets of `percent` of the venue's documented limits.
     pub fn new(venue: VenueId, percent: u32) -> Self {
         match venue {
+            VenueId::BinanceSpot => Self::BinanceSpot(spot::budget::RequestBudget::new(percent)),
             VenueId::BinanceUsdm => Self::BinanceUsdm(RequestBudget::new(percent)),
         }
     }
@@ -103,6 +109,7 @@ impl VenueBudgets {
     #[must_use]
     pub fn of_another_account(&self, percent: u32) -> Self {
         match self {
+            Self::BinanceSpot(budget) => Self::BinanceSpot(budget.of_another_account(percent)),
             Self::BinanceUsdm(budget) => Self::BinanceUsdm(budget.of_another_account(percent)),
         }
     }
@@ -110,6 +117,7 @@ impl VenueBudgets {
     /// What is left at the venue's time. Any thread may ask; the sessions' own thread takes.
     pub fn remaining(&self, venue_ms: u64) -> BucketsLeft {
         match self {
+            Self::BinanceSpot(budget) => budget.remaining(venue_ms).into_iter().collect(),
             Self::BinanceUsdm(budget) => budget.remaining(venue_ms).into_iter().collect(),
         }
     }
@@ -117,6 +125,7 @@ impl VenueBudgets {
     /// When the venue's ban of our address ends, in milliseconds of its time; zero without one.
     pub fn banned_until_ms(&self) -> u64 {
         match self {
+            Self::BinanceSpot(budget) => budget.banned_until_ms(),
             Self::BinanceUsdm(budget) => budget.banned_until_ms(),
         }
     }
@@ -125,6 +134,15 @@ impl VenueBudgets {
 /// Opens a session for one dial. It asks for the dial itself, once it gets `Input::Start`.
 pub fn open_session(venue: VenueId, plan: &SessionPlan) -> VenueSession {
     match (venue, plan.kind) {
+        (VenueId::BinanceSpot, SessionKind::Market) => {
+            VenueSession::BinanceSpotMarket(Box::new(spot::market::MarketSession::new(plan)))
+        }
+        (VenueId::BinanceSpot, SessionKind::Order) => {
+            VenueSession::BinanceSpotOrder(Box::new(spot::orders::OrderSession::new(plan)))
+        }
+        (VenueId::BinanceSpot, SessionKind::Account) => {
+            VenueSession::BinanceSpotAccount(Box::new(spot::user_stream::AccountSession::new(plan)))
+        }
         (VenueId::BinanceUsdm, SessionKind::Market) => {
             VenueSession::BinanceUsdmMarket(Box::new(MarketSession::new(plan)))
         }
@@ -140,6 +158,7 @@ pub fn open_session(venue: VenueId, plan: &SessionPlan) -> VenueSession {
 /// The call that fetches a venue's instruments, before any session is opened.
 pub fn instruments_call(venue: VenueId) -> CallRequest {
     match venue {
+        VenueId::BinanceSpot => spot::instruments::exchange_info_call(CallId(0)),
         VenueId::BinanceUsdm => exchange_info_call(CallId(0)),
     }
 }
@@ -151,10 +170,11 @@ pub fn decode_instruments(
     body: &[u8],
     wanted: &[String],
 ) -> Result<Vec<Instrument>, InstrumentsError> {
-    match venue {
-        VenueId::BinanceUsdm => decode_exchange_info(body, wanted)
-            .map_err(|source| InstrumentsError::Binance { venue, source }),
-    }
+    let decoded = match venue {
+        VenueId::BinanceSpot => spot::decode_exchange_info(body, wanted),
+        VenueId::BinanceUsdm => decode_exchange_info(body, wanted),
+    };
+    decoded.map_err(|source| InstrumentsError::Binance { venue, source })
 }
 
 impl Session for VenueSession {
@@ -167,8 +187,11 @@ impl Session for VenueSession {
         outbox: &mut Outbox,
     ) -> Result<(), VenueError> {
         match self {
+            Self::BinanceSpotMarket(session) => session.handle(now, input, signer, outbox),
             Self::BinanceUsdmMarket(session) => session.handle(now, input, signer, outbox),
+            Self::BinanceSpotOrder(session) => session.handle(now, input, signer, outbox),
             Self::BinanceUsdmOrder(session) => session.handle(now, input, signer, outbox),
+            Self::BinanceSpotAccount(session) => session.handle(now, input, signer, outbox),
             Self::BinanceUsdmAccount(session) => session.handle(now, input, signer, outbox),
         }
     }
@@ -176,8 +199,11 @@ impl Session for VenueSession {
     #[inline]
     fn next_deadline(&self) -> Option<Nanos> {
         match self {
+            Self::BinanceSpotMarket(session) => session.next_deadline(),
             Self::BinanceUsdmMarket(session) => session.next_deadline(),
+            Self::BinanceSpotOrder(session) => session.next_deadline(),
             Self::BinanceUsdmOrder(session) => session.next_deadline(),
+            Self::BinanceSpotAccount(session) => session.next_deadline(),
             Self::BinanceUsdmAccount(session) => session.next_deadline(),
         }
     }
@@ -185,24 +211,34 @@ impl Session for VenueSession {
     #[inline]
     fn book(&self, instrument: InstrumentId) -> Option<&BookTop> {
         match self {
+            Self::BinanceSpotMarket(session) => session.book(instrument),
             Self::BinanceUsdmMarket(session) => session.book(instrument),
-            Self::BinanceUsdmOrder(_) | Self::BinanceUsdmAccount(_) => None,
+            Self::BinanceSpotOrder(_)
+            | Self::BinanceSpotAccount(_)
+            | Self::BinanceUsdmOrder(_)
+            | Self::BinanceUsdmAccount(_) => None,
         }
     }
 
     #[inline]
     fn in_flight(&self) -> usize {
         match self {
+            Self::BinanceSpotMarket(session) => session.in_flight(),
             Self::BinanceUsdmMarket(session) => session.in_flight(),
+            Self::BinanceSpotOrder(session) => session.in_flight(),
             Self::BinanceUsdmOrder(session) => session.in_flight(),
+            Self::BinanceSpotAccount(session) => session.in_flight(),
             Self::BinanceUsdmAccount(session) => session.in_flight(),
         }
     }
 
     fn account(&self) -> AccountId {
         match self {
+            Self::BinanceSpotMarket(session) => session.account(),
             Self::BinanceUsdmMarket(session) => session.account(),
+            Self::BinanceSpotOrder(session) => session.account(),
             Self::BinanceUsdmOrder(session) => session.account(),
+            Self::BinanceSpotAccount(session) => session.account(),
             Self::BinanceUsdmAccount(session) => session.account(),
         }
     }

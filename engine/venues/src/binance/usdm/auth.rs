@@ -50,8 +50,8 @@ impl<'a> Param<'a> {
 }
 
 /// Writes a whole request. `params` come sorted by name, as the signature wants them; with a
-/// signer `apiKey` (which sorts before every name we use) and `signature` are added, without one
-/// the session's log-on stands for both.
+/// signer `apiKey` is added in its place and `signature` at the end, without one the session's
+/// log-on stands for both.
 #[inline]
 pub fn write_request(
     payload: &mut Payload<'_>,
@@ -61,8 +61,7 @@ pub fn write_request(
     signer: Option<&BinanceSigner>,
 ) -> Result<(), ComposeError> {
     debug_assert!(
-        params.windows(2).all(|pair| pair[0].name < pair[1].name)
-            && params.first().is_none_or(|first| first.name > API_KEY),
+        params.windows(2).all(|pair| pair[0].name < pair[1].name),
         "parameters are signed in the order of their names"
     );
     payload.push_bytes(b"{\"id\":");
@@ -113,10 +112,15 @@ fn write_signed(
 ) -> Result<(), ComposeError> {
     let mut signed = SignedText::new();
     let key = Param::text(API_KEY, signer.api_key.as_bytes());
-    write_params(payload, &[key], Some(&mut signed))?;
-    if !params.is_empty() {
-        payload.push_byte(b',');
-        write_params(payload, params, Some(&mut signed))?;
+    let (before, after) = params.split_at(params.partition_point(|param| param.name < API_KEY));
+    let mut first = true;
+    for params in [before, &[key], after] {
+        if !params.is_empty() {
+            if !core::mem::take(&mut first) {
+                payload.push_byte(b',');
+            }
+            write_params(payload, params, Some(&mut signed))?;
+        }
     }
     payload.push_bytes(b",\"signature\":\"");
     payload.push_bytes(sign(&signed, signer).as_slice());

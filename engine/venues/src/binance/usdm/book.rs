@@ -10,6 +10,8 @@ pub(super) struct Book {
     asks: BookSide,
     /// The newest best prices, as long as they are newer than the levels.
     ticker: Option<BookTicker>,
+    /// How many changes of the levels they have outlived.
+    outlived: u8,
     last_update: u64,
     venue_time: UnixNanos,
     top: BookTop,
@@ -35,12 +37,16 @@ struct BookSide {
 impl Book {
     /// Levels of a side. The level farthest from the touch falls out when there are more.
     pub(super) const LEVELS: usize = 8_192;
+    /// Changes of the levels that best prices without a time may outlive: one would do if the two
+    /// streams never overtook each other.
+    const OUTLIVED: u8 = 5;
 
     pub(super) fn new(instrument: InstrumentId) -> Self {
         Self {
             bids: BookSide::new(1),
             asks: BookSide::new(-1),
             ticker: None,
+            outlived: 0,
             last_update: 0,
             venue_time: UnixNanos(0),
             top: BookTop::empty(instrument),
@@ -83,11 +89,17 @@ impl Book {
         self.last_update = last;
         self.venue_time = time;
         // Newer levels, by their id or by the venue's time of trading: best prices whose broken id
-        // lies far ahead must not stand over the book for ever.
-        let older = |ticker: BookTicker| ticker.sequence.0 <= last || ticker.venue_time < time;
-        if self.ticker.is_some_and(older) {
+        // lies far ahead must not stand over the book for ever. Spot's have no time, but the next
+        // levels that are sent after them have caught up.
+        let undated = self.outlived >= Self::OUTLIVED;
+        let late = |ticker: BookTicker| match ticker.venue_time {
+            UnixNanos(0) => undated,
+            told => told < time,
+        };
+        if self.ticker.is_some_and(|ticker| ticker.sequence.0 <= last || late(ticker)) {
             self.ticker = None;
         }
+        self.outlived = self.outlived.saturating_add(1);
         let crossed = match (self.bids.best(), self.asks.best()) {
             (Some(bid), Some(ask)) => bid.price >= ask.price,
             _ => false,
@@ -105,6 +117,7 @@ impl Book {
         let taken = ticker.sequence.0 > newest && priced && apart;
         if taken {
             self.ticker = Some(*ticker);
+            self.outlived = 0;
         }
         taken
     }
@@ -118,7 +131,8 @@ impl Book {
                 self.top.set_asks(self.asks.best_first());
             }
             Some(ticker) => {
-                (sequence, time) = (ticker.sequence.0, ticker.venue_time);
+                // Spot tells no time with best prices: then the levels' is the latest known.
+                (sequence, time) = (ticker.sequence.0, ticker.venue_time.max(time));
                 let bid = Level { price: ticker.bid, quantity: ticker.bid_quantity };
                 let ask = Level { price: ticker.ask, quantity: ticker.ask_quantity };
                 self.top.set_bids(self.bids.below(bid));
@@ -272,6 +286,24 @@ mod tests {
         check_top(&mut book, &[level(99, 9), level(98, 3)], &asks);
         book.apply(15, UnixNanos(3), &[level(99, 1)], &[]);
         check_top(&mut book, &[level(99, 1), level(98, 3)], &asks);
+    }
+
+    #[test]
+    fn a_ticker_without_a_time_ends_when_the_levels_should_have_caught_up() {
+        let mut book = book();
+        let undated = BookTicker { venue_time: UnixNanos(0), ..ticker(900, (100, 9), (101, 9)) };
+        assert!(book.overlay(&undated));
+        for last in 11..=15 {
+            book.apply(last, UnixNanos(last), &[], &[]);
+            book.compose_top(Nanos(2));
+            assert_eq!(
+                (book.top().sequence, book.top().venue_time),
+                (Sequence(900), UnixNanos(last))
+            );
+        }
+        book.apply(16, UnixNanos(16), &[], &[]);
+        book.compose_top(Nanos(2));
+        assert_eq!(book.top().sequence, Sequence(16));
     }
 
     #[test]

@@ -66,7 +66,7 @@ impl RequestBudget {
     pub(super) fn of(plan: &SessionPlan) -> Self {
         match &plan.budgets {
             Some(VenueBudgets::BinanceUsdm(budget)) => budget.clone(),
-            None => Self::new(plan.rate_limit_percent),
+            Some(VenueBudgets::BinanceSpot(_)) | None => Self::new(plan.rate_limit_percent),
         }
     }
 

@@ -8,12 +8,11 @@
 use core::fmt::Write as _;
 
 use arrayvec::ArrayVec;
-use enigma_types::{BookTicker, BookTop, InstrumentId, Nanos, Now, SessionState, Trade, VenueId};
+use enigma_types::{BookTicker, BookTop, InstrumentId, Nanos, Now, SessionState, Trade};
 
 use super::alerts::AlertGate;
 use super::book_sync::DepthOutcome;
-use super::budget::RequestBudget;
-use super::market_messages::{DepthScratch, DepthUpdate, MarketMessage, decode_market};
+use super::market_messages::{DepthScratch, DepthUpdate, MarketMessage};
 use super::rotation_at;
 use super::subscriptions::{STREAMS_PER_INSTRUMENT, Subscriptions};
 use super::symbols::SymbolTable;
@@ -24,7 +23,10 @@ use crate::session::{
 use crate::signer::Signer;
 
 mod feed;
+mod product;
 mod snapshots;
+
+pub use product::{MarketProduct, SnapshotBudget, Usdm};
 
 use feed::Feed;
 use snapshots::PendingSnapshot;
@@ -45,15 +47,18 @@ pub struct MarketCounters {
     pub unknown: u64,
 }
 
+/// The market session of USDⓈ-margined futures.
+pub type MarketSession = StreamSession<Usdm>;
+
 #[derive(Debug)]
-pub struct MarketSession {
+pub struct StreamSession<P: MarketProduct> {
     symbols: SymbolTable,
     /// By the instruments' places in the symbol table.
     feeds: Vec<Feed>,
     scratch: DepthScratch,
     subscriptions: Subscriptions,
-    snapshots: ArrayVec<PendingSnapshot, { Self::SNAPSHOTS_AT_ONCE }>,
-    budget: RequestBudget,
+    snapshots: ArrayVec<PendingSnapshot, SNAPSHOTS_AT_ONCE>,
+    budget: P::Budget,
     next_call: u32,
     seed: u64,
     stale_after: Nanos,
@@ -68,23 +73,22 @@ pub struct MarketSession {
     counters: MarketCounters,
 }
 
-impl MarketSession {
-    const SNAPSHOTS_AT_ONCE: usize = 4;
+impl<P: MarketProduct> StreamSession<P> {
     const SCAN_READY: Nanos = Nanos::from_secs(1);
     const SCAN_SYNCING: Nanos = Nanos::from_millis(100);
 
     pub fn new(plan: &SessionPlan) -> Self {
-        let symbols = SymbolTable::new(VenueId::BinanceUsdm, plan.instruments.clone());
+        let symbols = SymbolTable::new(P::VENUE, plan.instruments.clone());
         let feeds: Vec<Feed> = symbols.iter().map(|listing| Feed::new(listing.id)).collect();
         Self {
             shown: 0,
             unsynced: feeds.len(),
             feeds,
             scratch: DepthScratch::new(),
-            subscriptions: Subscriptions::new(&symbols, plan.depth_stream),
+            subscriptions: Subscriptions::new::<P>(&symbols, plan.depth_stream),
             symbols,
             snapshots: ArrayVec::new(),
-            budget: RequestBudget::of(plan),
+            budget: P::budget(plan),
             next_call: 0,
             seed: plan.seed,
             stale_after: plan.stale_after,
@@ -125,7 +129,7 @@ impl MarketSession {
 
     #[inline]
     fn on_frame(&mut self, now: Now, frame: &[u8], outbox: &mut Outbox) -> Result<(), VenueError> {
-        let decoded = match decode_market(&self.symbols, frame, &mut self.scratch) {
+        let decoded = match P::decode(&self.symbols, frame, &mut self.scratch) {
             Ok(decoded) => decoded,
             Err(error) => {
                 self.counters.unreadable += 1;
@@ -360,7 +364,7 @@ impl MarketSession {
     }
 }
 
-impl Session for MarketSession {
+impl<P: MarketProduct> Session for StreamSession<P> {
     #[inline]
     fn handle(
         &mut self,
@@ -413,6 +417,7 @@ impl Session for MarketSession {
     }
 }
 
+const SNAPSHOTS_AT_ONCE: usize = 4;
 const UNKNOWN_INSTRUMENT: VenueError = VenueError::Misuse("an instrument that isn't ours");
 
 #[cfg(test)]

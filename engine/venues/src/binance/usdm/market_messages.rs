@@ -75,7 +75,7 @@ impl DepthScratch {
         Self { bids: Vec::with_capacity(Self::LEVELS), asks: Vec::with_capacity(Self::LEVELS) }
     }
 
-    fn clear(&mut self) {
+    pub(in crate::binance) fn clear(&mut self) {
         self.bids.clear();
         self.asks.clear();
     }
@@ -250,7 +250,7 @@ fn depth_by_hand(
 }
 
 #[inline]
-fn levels_by_hand(
+pub(in crate::binance) fn levels_by_hand(
     scanner: &mut Scanner<'_>,
     listing: &Listing,
     levels: &mut Vec<Level>,
@@ -277,31 +277,11 @@ fn decode_by_fields(
     message: &[u8],
     scratch: &mut DepthScratch,
 ) -> Result<Decoded, ReadError> {
-    let whole = RawValue::of_message(message)?;
-    let [data, event, error, code, id, shutdown] =
-        fields(&whole, ["data", "e", "error", "code", "id", "stream"])?;
     let control = |message| Ok(Decoded { message, fallback: false });
-    let id = id.and_then(|id| id.as_u64().ok());
-    if let Some(error) = error {
-        let [code] = fields(&error, ["code"])?;
-        return control(MarketMessage::Refused { id, code: need(code, "code")?.as_i64()? });
-    }
-    if let (Some(code), None) = (code, event) {
-        return control(MarketMessage::Refused { id, code: code.as_i64()? });
-    }
-    let (payload, event) = match (data, event) {
-        (Some(data), _) => (data, fields(&data, ["e"])?[0]),
-        (None, event) => (whole, event),
-    };
-    if shutdown.is_some_and(|stream| stream.bytes() == b"\"!serverShutdown\"") {
-        return control(MarketMessage::ServerShutdown);
-    }
-    let Some(event) = event else {
-        let acknowledged = has_field(&whole, b"result")?;
-        return control(match acknowledged {
-            true => MarketMessage::Acknowledged { id },
-            false => MarketMessage::Unknown,
-        });
+    let (payload, event) = match open_envelope(message)? {
+        Envelope::Control(message) => return control(message),
+        Envelope::Payload(_, None) => return control(MarketMessage::Unknown),
+        Envelope::Payload(payload, Some(event)) => (payload, event),
     };
     let message = match event.as_plain()? {
         b"bookTicker" => ticker_by_fields(symbols, &payload)?,
@@ -311,6 +291,42 @@ fn decode_by_fields(
         _ => return control(MarketMessage::Unknown),
     };
     Ok(Decoded { message, fallback: true })
+}
+
+/// What a message of a stream connection is before its event is looked at.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::binance) enum Envelope<'a> {
+    /// An answer to a request such as SUBSCRIBE, or the notice of the connection's end.
+    Control(MarketMessage),
+    /// What a stream carries, and the name of its event if it has one.
+    Payload(RawValue<'a>, Option<RawValue<'a>>),
+}
+
+/// Takes off the stream's name where there is one, and tells requests' answers apart.
+pub(in crate::binance) fn open_envelope(message: &[u8]) -> Result<Envelope<'_>, ReadError> {
+    let whole = RawValue::of_message(message)?;
+    let [data, event, error, code, id, stream] =
+        fields(&whole, ["data", "e", "error", "code", "id", "stream"])?;
+    let id = id.and_then(|id| id.as_u64().ok());
+    if let Some(error) = error {
+        let [code] = fields(&error, ["code"])?;
+        let code = need(code, "code")?.as_i64()?;
+        return Ok(Envelope::Control(MarketMessage::Refused { id, code }));
+    }
+    if let (Some(code), None) = (code, event) {
+        let code = code.as_i64()?;
+        return Ok(Envelope::Control(MarketMessage::Refused { id, code }));
+    }
+    if stream.is_some_and(|stream| stream.bytes() == b"\"!serverShutdown\"") {
+        return Ok(Envelope::Control(MarketMessage::ServerShutdown));
+    }
+    Ok(match data {
+        Some(data) => Envelope::Payload(data, fields(&data, ["e"])?[0]),
+        None if event.is_none() && has_field(&whole, b"result")? => {
+            Envelope::Control(MarketMessage::Acknowledged { id })
+        }
+        None => Envelope::Payload(whole, event),
+    })
 }
 
 /// Whether a key is there at all, be its value null: an acknowledgement is `"result":null`.
@@ -409,7 +425,11 @@ fn read_levels(
 }
 
 #[inline]
-fn push_level(levels: &mut Vec<Level>, price: i64, quantity: i64) -> Result<(), ReadError> {
+pub(in crate::binance) fn push_level(
+    levels: &mut Vec<Level>,
+    price: i64,
+    quantity: i64,
+) -> Result<(), ReadError> {
     if price < 0 || quantity < 0 {
         return Err(ReadError::Absurd("level"));
     }

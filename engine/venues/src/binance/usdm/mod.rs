@@ -15,7 +15,7 @@ pub(super) mod fields;
 pub(super) mod in_flight;
 pub mod instruments;
 pub mod market;
-mod market_messages;
+pub(super) mod market_messages;
 pub(super) mod order_answers;
 pub(super) mod order_frames;
 pub mod orders;
@@ -78,4 +78,4 @@ fn spread(seed: u64) -> u64 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

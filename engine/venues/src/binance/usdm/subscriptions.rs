@@ -9,6 +9,7 @@ use arrayvec::ArrayVec;
 use enigma_types::Nanos;
 
 use super::DepthStream;
+use super::market::MarketProduct;
 use super::symbols::SymbolTable;
 use crate::session::Outbox;
 use crate::wire::websocket::{FrameClass, TransmitFull};
@@ -18,7 +19,9 @@ pub(super) const STREAMS_PER_INSTRUMENT: usize = 3;
 
 #[derive(Debug)]
 pub(super) struct Subscriptions {
-    depth: DepthStream,
+    path: &'static str,
+    depth_suffix: &'static str,
+    interval: Nanos,
     /// Streams of the whole session, and how many of them have been asked for.
     total: usize,
     asked: usize,
@@ -45,8 +48,6 @@ impl Subscriptions {
     /// The venue's limit for one connection (`binance.md` section 8).
     pub(super) const STREAMS: usize = 1_024;
     const UNANSWERED: usize = 8;
-    /// The venue takes ten messages in a second, pongs included.
-    const INTERVAL: Nanos = Nanos::from_millis(200);
     const ANSWER_TIMEOUT: Nanos = Nanos::from_secs(10);
     /// Longer request lines are refused by many servers between here and there.
     const PATH_BYTES: usize = 3_000;
@@ -54,9 +55,11 @@ impl Subscriptions {
     /// The longest suffix, two quotes and a comma.
     const STREAM_SUFFIX_BYTES: usize = 15;
 
-    pub(super) fn new(symbols: &SymbolTable, depth: DepthStream) -> Self {
+    pub(super) fn new<P: MarketProduct>(symbols: &SymbolTable, depth: DepthStream) -> Self {
         Self {
-            depth,
+            path: P::STREAM_PATH,
+            depth_suffix: P::depth_suffix(depth),
+            interval: P::MESSAGE_INTERVAL,
             total: symbols.len() * STREAMS_PER_INSTRUMENT,
             asked: 0,
             next_id: 1,
@@ -71,7 +74,7 @@ impl Subscriptions {
 
     /// The path to dial, which asks for the first streams.
     pub(super) fn dial_path(&mut self, symbols: &SymbolTable) -> String {
-        let mut path = String::from("/public/stream?streams=");
+        let mut path = String::from(self.path);
         self.asked = 0;
         while self.asked < self.total && path.len() < Self::PATH_BYTES {
             if self.asked > 0 {
@@ -188,7 +191,7 @@ impl Subscriptions {
             text.push('"');
         }
         let _ = write!(text, "],\"id\":{}}}", self.next_id);
-        self.next_at = now.plus(Self::INTERVAL);
+        self.next_at = now.plus(self.interval);
         let sent = outbox.transmit.text(FrameClass::Session, |payload| {
             payload.push_str(&text);
             Ok::<(), TransmitFull>(())
@@ -207,7 +210,7 @@ impl Subscriptions {
         out.extend(symbol.chars().map(|letter| letter.to_ascii_lowercase()));
         out.push_str(match index % STREAMS_PER_INSTRUMENT {
             0 => "@bookTicker",
-            1 => self.depth.suffix(),
+            1 => self.depth_suffix,
             _ => "@trade",
         });
     }

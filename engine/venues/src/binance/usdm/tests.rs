@@ -20,38 +20,38 @@ use crate::signer::{BinanceSecret, BinanceSigner, Signer};
 use crate::wire::websocket::{FrameClass, Transmit};
 
 /// A session, what it signs with, and what it wanted done.
-pub(super) struct Harness<S> {
-    pub(super) session: S,
-    pub(super) signer: Signer,
-    pub(super) outbox: Outbox,
-    pub(super) now: Now,
-    pub(super) state: SessionState,
+pub(in crate::binance) struct Harness<S> {
+    pub(in crate::binance) session: S,
+    pub(in crate::binance) signer: Signer,
+    pub(in crate::binance) outbox: Outbox,
+    pub(in crate::binance) now: Now,
+    pub(in crate::binance) state: SessionState,
 }
 
 impl<S: Session> Harness<S> {
-    pub(super) fn new(session: S, signer: Signer) -> Self {
+    pub(in crate::binance) fn new(session: S, signer: Signer) -> Self {
         let outbox = Outbox::new(Transmit::with_capacity(1 << 16, 512, 1));
         let wall = UnixNanos::from_millis(1_700_000_000_000);
         let now = Now { mono: Nanos::from_secs(1_000), wall, venue_offset_ns: 0 };
         Self { session, signer, outbox, now, state: SessionState::Down }
     }
 
-    pub(super) fn handle(&mut self, input: Input<'_>) -> Result<(), VenueError> {
+    pub(in crate::binance) fn handle(&mut self, input: Input<'_>) -> Result<(), VenueError> {
         let result = self.session.handle(self.now, input, &mut self.signer, &mut self.outbox);
         self.state = self.outbox.state.take().unwrap_or(self.state);
         result
     }
 
-    pub(super) fn ok(&mut self, input: Input<'_>) {
+    pub(in crate::binance) fn ok(&mut self, input: Input<'_>) {
         self.handle(input).unwrap();
     }
 
-    pub(super) fn frame(&mut self, text: &str) -> Result<(), VenueError> {
+    pub(in crate::binance) fn frame(&mut self, text: &str) -> Result<(), VenueError> {
         self.handle(Input::Frame(&mut text.as_bytes().to_vec()))
     }
 
     /// Lets time pass, with a timer whenever the session asks for one.
-    pub(super) fn wait(&mut self, millis: u64) {
+    pub(in crate::binance) fn wait(&mut self, millis: u64) {
         let end = self.now.mono.plus(Nanos::from_millis(millis));
         while let Some(at) = self.session.next_deadline().filter(|&at| at <= end) {
             let step = at.since(self.now.mono);
@@ -62,20 +62,20 @@ impl<S: Session> Harness<S> {
         self.advance(step);
     }
 
-    pub(super) fn advance(&mut self, step: Nanos) {
+    pub(in crate::binance) fn advance(&mut self, step: Nanos) {
         self.now.mono = self.now.mono.plus(step);
         self.now.wall.0 += step.0;
     }
 
     /// Takes the one call that waits, checks it, and answers it.
     #[track_caller]
-    pub(super) fn answer(&mut self, method: Method, target: &str, body: &str) {
+    pub(in crate::binance) fn answer(&mut self, method: Method, target: &str, body: &str) {
         let call = self.take_call(method, target);
         self.ok(Input::Response { call: call.call, answer: http(200, body) });
     }
 
     #[track_caller]
-    pub(super) fn take_call(&mut self, method: Method, target: &str) -> CallRequest {
+    pub(in crate::binance) fn take_call(&mut self, method: Method, target: &str) -> CallRequest {
         let starts = |call: &CallRequest| call.target.starts_with(target) && call.method == method;
         let found = self.outbox.calls.iter().position(starts);
         let at = found.unwrap_or_else(|| panic!("no {target} in {:?}", self.outbox.calls));
@@ -83,7 +83,7 @@ impl<S: Session> Harness<S> {
     }
 
     /// The frames that wait, unmasked, and takes them away.
-    pub(super) fn sent(&mut self) -> Vec<(FrameClass, String)> {
+    pub(in crate::binance) fn sent(&mut self) -> Vec<(FrameClass, String)> {
         let mut frames = Vec::new();
         while let Some((class, bytes)) = self.outbox.transmit.front() {
             frames.push((class, unmasked(bytes)));
@@ -94,39 +94,39 @@ impl<S: Session> Harness<S> {
 
     /// The text of the one frame that waits.
     #[track_caller]
-    pub(super) fn sent_one(&mut self) -> String {
+    pub(in crate::binance) fn sent_one(&mut self) -> String {
         let mut frames = self.sent();
         assert_eq!(frames.len(), 1, "{frames:?}");
         frames.remove(0).1
     }
 
-    pub(super) fn reports(&mut self) -> Vec<Report> {
+    pub(in crate::binance) fn reports(&mut self) -> Vec<Report> {
         self.outbox.drain_reports().collect()
     }
 
-    pub(super) fn alerts(&mut self) -> Vec<AlertKind> {
+    pub(in crate::binance) fn alerts(&mut self) -> Vec<AlertKind> {
         self.outbox.alerts.drain(..).map(|alert| alert.kind).collect()
     }
 
-    pub(super) fn reconnect(&mut self) -> Option<ReconnectReason> {
+    pub(in crate::binance) fn reconnect(&mut self) -> Option<ReconnectReason> {
         self.outbox.reconnect.take()
     }
 }
 
-pub(super) fn http(status: u16, body: &str) -> Answer<'_> {
+pub(in crate::binance) fn http(status: u16, body: &str) -> Answer<'_> {
     Answer::Http { status, retry_after_seconds: None, body: body.as_bytes() }
 }
 
-pub(super) fn plan(kind: SessionKind) -> SessionPlan {
+pub(in crate::binance) fn plan(kind: SessionKind) -> SessionPlan {
     SessionPlan::new(kind, AccountId(0), table(), prefix(), 1)
 }
 
-pub(super) fn hmac() -> Signer {
+pub(in crate::binance) fn hmac() -> Signer {
     let secret = BinanceSecret::Hmac(HmacSha256Key::new(b"secret").unwrap());
     Signer::Binance(BinanceSigner { api_key: "key".into(), secret })
 }
 
-pub(super) fn ed25519() -> Signer {
+pub(in crate::binance) fn ed25519() -> Signer {
     let secret = BinanceSecret::Ed25519(Ed25519Key::from_seed(&[7; 32]).unwrap());
     Signer::Binance(BinanceSigner { api_key: "key".into(), secret })
 }
@@ -139,12 +139,12 @@ fn unmasked(frame: &[u8]) -> String {
     String::from_utf8(bytes.collect()).unwrap()
 }
 
-pub(super) fn prefix() -> InstallationPrefix {
+pub(in crate::binance) fn prefix() -> InstallationPrefix {
     InstallationPrefix::from_number(0xdead_beef)
 }
 
 /// `BTCUSDT` with one digit of price and three of quantity.
-pub(super) fn table() -> Arc<InstrumentTable> {
+pub(in crate::binance) fn table() -> Arc<InstrumentTable> {
     let mut table = InstrumentTable::default();
     let instrument = Instrument {
         id: InstrumentId(0),
@@ -171,12 +171,12 @@ pub(super) fn table() -> Arc<InstrumentTable> {
     Arc::new(table)
 }
 
-pub(super) fn symbols() -> SymbolTable {
+pub(in crate::binance) fn symbols() -> SymbolTable {
     SymbolTable::new(VenueId::BinanceUsdm, table())
 }
 
 /// A sell of 0.010 at 9910 by our order `id`, as the private stream tells it.
-pub(super) fn order_update(
+pub(in crate::binance) fn order_update(
     id: u64,
     execution: &str,
     status: &str,

@@ -2,9 +2,7 @@
 
 use enigma_types::{InstrumentId, Nanos, Now};
 
-use super::{Feed, MarketSession, UNKNOWN_INSTRUMENT};
-use crate::binance::usdm::auth::composed;
-use crate::binance::usdm::market_messages::decode_snapshot;
+use super::{Feed, MarketProduct, SnapshotBudget, StreamSession, UNKNOWN_INSTRUMENT};
 use crate::session::{AlertKind, Answer, CallId, CallRequest, Method, Outbox, VenueError};
 
 #[derive(Clone, Copy, Debug)]
@@ -13,7 +11,7 @@ pub(super) struct PendingSnapshot {
     place: u16,
 }
 
-impl MarketSession {
+impl<P: MarketProduct> StreamSession<P> {
     /// Lays a snapshot under an instrument's book, as the answer to a call would: for replays, in
     /// whose recordings the snapshot stands among the messages.
     pub fn apply_snapshot(
@@ -24,7 +22,7 @@ impl MarketSession {
         outbox: &mut Outbox,
     ) -> Result<(), VenueError> {
         let listing = *self.symbols.by_id(instrument).ok_or(UNKNOWN_INSTRUMENT)?;
-        let head = decode_snapshot(&listing, body, &mut self.scratch)?;
+        let head = P::decode_snapshot(&listing, body, &mut self.scratch)?;
         self.counters.snapshots += 1;
         let Some(feed) = self.feeds.get_mut(usize::from(listing.place)) else {
             return Err(UNKNOWN_INSTRUMENT);
@@ -48,7 +46,7 @@ impl MarketSession {
                 return;
             }
             let venue_ms = now.venue_time().as_millis();
-            if let Err(wait) = self.budget.take_snapshot(venue_ms, SNAPSHOT_WEIGHT) {
+            if let Err(wait) = self.budget.take_snapshot(venue_ms, P::SNAPSHOT_WEIGHT) {
                 let at_ms = wait.retry_at_ms().unwrap_or(venue_ms + 60_000);
                 let delay = Nanos::from_millis(at_ms.saturating_sub(venue_ms));
                 feed.sync.postpone(now.mono.plus(delay));
@@ -60,7 +58,7 @@ impl MarketSession {
             let request = CallRequest {
                 call,
                 method: Method::Get,
-                target: composed(format_args!("/fapi/v1/depth?symbol={symbol}&limit=1000")),
+                target: P::snapshot_target(symbol),
                 header: None,
                 timeout: SNAPSHOT_TIMEOUT,
             };
@@ -111,5 +109,4 @@ impl MarketSession {
     }
 }
 
-const SNAPSHOT_WEIGHT: u32 = 20;
 const SNAPSHOT_TIMEOUT: Nanos = Nanos::from_secs(10);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use enigma_types::{
     Instrument, InstrumentTable, Price, Quantity, Sequence, SessionKind, Side, Symbol, UnixNanos,
+    VenueId,
 };
 
 use super::*;

@@ -1,0 +1,429 @@
+//! What the order connection's answers mean for the requests in flight.
+
+use enigma_types::{
+    ExecutionReport, Nanos, Now, OrderReference, Outcome, RejectClass, RejectReason, Report,
+    ReportSource, RequestKind, UnknownCause, WorkingStatus,
+};
+
+use super::{Link, OrderSession, query_end};
+use crate::binance::spot::budget::VenueWindow;
+use crate::binance::spot::client_ids::CancelKind;
+use crate::binance::spot::order_answers::{
+    AnswerBody, ErrorBody, OrderAnswer, OrderRow, decode_order, decode_response,
+};
+use crate::binance::spot::reject_codes::{
+    CANCEL_REJECTED, NO_SUCH_ORDER, TOO_MANY_ORDERS, TOO_MUCH_WEIGHT, Verdict, is_authentication,
+    judge, proves_absence,
+};
+use crate::binance::usdm::ReadError;
+use crate::binance::usdm::fields::fields;
+use crate::binance::usdm::in_flight::{Asked, InFlight};
+use crate::session::{AlertKind, OrderKey, Outbox, ReconnectReason, VenueError};
+use crate::signer::{BinanceSecret, Signer};
+use crate::wire::json::RawValue;
+
+/// An error answer with the status that it came under.
+#[derive(Clone, Copy)]
+pub(super) struct Refusal<'a> {
+    pub(super) status: u16,
+    pub(super) error: ErrorBody<'a>,
+}
+
+impl OrderSession {
+    pub(super) fn on_frame(
+        &mut self,
+        now: Now,
+        frame: &[u8],
+        signer: &Signer,
+        outbox: &mut Outbox,
+    ) -> Result<(), VenueError> {
+        self.pulse_at = now.mono.plus(Self::SILENCE);
+        let answer = match decode_response(frame) {
+            Ok(answer) => answer,
+            Err(error) => {
+                // Nobody can say whose answer it was, so nothing in flight can be trusted to get
+                // one: all is asked about on a new connection.
+                self.counters.unreadable += 1;
+                let kind = AlertKind::UnreadableMessage;
+                self.alerts.raise(now.mono, outbox, kind, "an answer of order entry");
+                outbox.reconnect = Some(ReconnectReason::Protocol);
+                self.take_down(now, UnknownCause::Unreadable, outbox);
+                return Err(error.into());
+            }
+        };
+        if let AnswerBody::Event(event) = answer.body {
+            return self.on_event(now, event, outbox);
+        }
+        self.counters.answers += 1;
+        self.count_windows(now, &answer);
+        if let AnswerBody::Error(error) = answer.body {
+            let retry_at_ms = error.retry_after_ms();
+            self.obey_limits(now, answer.status, error.code, retry_at_ms, outbox);
+        }
+        match answer.id.and_then(|id| self.in_flight.take(id)) {
+            Some(entry) => self.on_answer(now, &entry, &answer, signer, outbox),
+            None => {
+                self.on_unmatched(now, &answer, outbox);
+                Ok(())
+            }
+        }
+    }
+
+    /// The connection tells its own end. What else it may push is nothing that was asked for.
+    fn on_event(
+        &mut self,
+        now: Now,
+        event: RawValue<'_>,
+        outbox: &mut Outbox,
+    ) -> Result<(), VenueError> {
+        let [kind] = fields(&event, ["e"])?;
+        match kind.map(|kind| kind.bytes()) {
+            Some(b"\"serverShutdown\"") => outbox.reconnect = Some(ReconnectReason::Rotation),
+            Some(_) | None => {
+                self.counters.unmatched += 1;
+                let kind = AlertKind::UnknownMessage;
+                self.alerts.raise(now.mono, outbox, kind, "on order entry");
+            }
+        }
+        Ok(())
+    }
+
+    fn count_windows(&mut self, now: Now, answer: &OrderAnswer<'_>) {
+        let venue_ms = now.venue_time().as_millis();
+        answer.for_each_window(|window, used, limit| {
+            self.budget.update(venue_ms, window, used, limit);
+        });
+    }
+
+    /// An answer to nothing that we know. A 401 without an id says that the session's key is gone.
+    fn on_unmatched(&mut self, now: Now, answer: &OrderAnswer<'_>, outbox: &mut Outbox) {
+        self.counters.unmatched += 1;
+        let AnswerBody::Error(error) = answer.body else { return };
+        if answer.id.is_none() && (answer.status == 401 || is_authentication(error.code)) {
+            self.lose_authentication(now, outbox);
+        } else {
+            let refusal = Refusal { status: answer.status, error };
+            self.venue_error(now, "refused", refusal, outbox);
+        }
+    }
+
+    fn lose_authentication(&mut self, now: Now, outbox: &mut Outbox) {
+        let kind = AlertKind::Authentication;
+        self.alerts.raise(now.mono, outbox, kind, "the venue ended the session's log-on");
+        outbox.reconnect = Some(ReconnectReason::Refused);
+        self.take_down(now, UnknownCause::VenueUnsure, outbox);
+    }
+
+    fn on_answer(
+        &mut self,
+        now: Now,
+        entry: &InFlight,
+        answer: &OrderAnswer<'_>,
+        signer: &Signer,
+        outbox: &mut Outbox,
+    ) -> Result<(), VenueError> {
+        match (entry.asked, answer.body) {
+            (Asked::Request { kind: RequestKind::Replace, key }, AnswerBody::Result(result)) => {
+                self.on_replaced(now, entry, &key, result, outbox)
+            }
+            (Asked::Request { kind, key }, AnswerBody::Result(result)) => {
+                let row = self.row_of(&key, result);
+                self.on_executed(now, kind, &key, row, outbox)
+            }
+            (Asked::Status { key, .. }, AnswerBody::Result(result)) => {
+                self.on_status(now, entry, &key, result, outbox)
+            }
+            (Asked::Logon, AnswerBody::Result(_)) => {
+                self.link = Link::Open;
+                self.update_state(outbox);
+                Ok(())
+            }
+            (Asked::Pulse, AnswerBody::Result(result)) => {
+                let logs_on = matches!(signer, Signer::Binance(signer)
+                    if matches!(signer.secret, BinanceSecret::Ed25519(_)));
+                if logs_on && says_logged_off(result) {
+                    self.lose_authentication(now, outbox);
+                }
+                Ok(())
+            }
+            (_, AnswerBody::Error(error)) => {
+                let refusal = Refusal { status: answer.status, error };
+                self.on_refusal(now, entry, refusal, outbox)
+            }
+            // An event is no answer; it was dealt with before.
+            (_, AnswerBody::Event(_)) => Ok(()),
+        }
+    }
+
+    /// The venue has the request: it says so, and tells the order's whole state.
+    pub(super) fn on_executed(
+        &mut self,
+        now: Now,
+        kind: RequestKind,
+        key: &OrderKey,
+        row: Result<OrderRow, VenueError>,
+        outbox: &mut Outbox,
+    ) -> Result<(), VenueError> {
+        let row = row.inspect_err(|_| {
+            let outcome = Outcome::Unknown(kind, UnknownCause::Unreadable);
+            outbox.report(key.report(outcome, now));
+            self.unreadable(now, outbox);
+        })?;
+        outbox.report(self.row_report(now, key, &row, Outcome::Acknowledged(kind)));
+        if let Some(working) = row.working {
+            self.terms.told(key.client_order_id, &working);
+            let outcome = Outcome::Working(working, ReportSource::Response(kind));
+            outbox.report(self.row_report(now, key, &row, outcome));
+        }
+        Ok(())
+    }
+
+    fn on_status(
+        &mut self,
+        now: Now,
+        entry: &InFlight,
+        key: &OrderKey,
+        result: RawValue<'_>,
+        outbox: &mut Outbox,
+    ) -> Result<(), VenueError> {
+        let row = self.row_of(key, result);
+        let told = row.as_ref().ok().and_then(|row| Some((*row, row.working?)));
+        let complete = match told {
+            Some((row, working)) if self.is_settled(entry, key, &row) => {
+                self.terms.told(key.client_order_id, &working);
+                let source = ReportSource::Query { asked_at: entry.sent_at };
+                let outcome = Outcome::Working(working, source);
+                outbox.report(self.row_report(now, key, &row, outcome));
+                true
+            }
+            Some(_) => false,
+            None => {
+                self.unreadable(now, outbox);
+                false
+            }
+        };
+        self.end_query(entry, complete, outbox);
+        row.map(|_| ())
+    }
+
+    /// "Canceled" may be the first half of a replace whose second the venue hasn't shown yet: it
+    /// is believed when asked after the last instant at which that replace could still be executed.
+    fn is_settled(&self, entry: &InFlight, key: &OrderKey, row: &OrderRow) -> bool {
+        if row.working.is_none_or(|working| working.status != WorkingStatus::Canceled) {
+            return true;
+        }
+        let replaced_at = match self.terms.get(key.client_order_id) {
+            Some(terms) => terms.replaced_at,
+            // A replace of the connection before this one.
+            None => row.cancel.filter(|kind| *kind == CancelKind::Replace).map(|_| self.begun_at),
+        };
+        let fence = Nanos::from_millis(u64::from(self.frames.recv_window_ms)).plus(FENCE_GRACE);
+        replaced_at.is_none_or(|at| entry.sent_at >= at.plus(fence))
+    }
+
+    fn on_refusal(
+        &mut self,
+        now: Now,
+        entry: &InFlight,
+        refusal: Refusal<'_>,
+        outbox: &mut Outbox,
+    ) -> Result<(), VenueError> {
+        match entry.asked {
+            Asked::Request { kind: RequestKind::Replace, key } => {
+                return self.on_refused_replace(now, entry, &key, refusal, outbox);
+            }
+            Asked::Request { kind, key } => {
+                self.on_refused_request(now, entry, kind, &key, refusal, outbox);
+            }
+            Asked::Status { key, .. } => {
+                // Only this answer proves that there is no such order.
+                let absent = proves_absence(refusal.status, refusal.error.code);
+                if absent {
+                    let outcome = Outcome::NotFound { asked_at: entry.sent_at };
+                    outbox.report(key.report(outcome, now));
+                } else {
+                    self.venue_error(now, "order.status", refusal, outbox);
+                }
+                self.end_query(entry, absent, outbox);
+            }
+            Asked::Logon => {
+                self.venue_error(now, "session.logon", refusal, outbox);
+                outbox.reconnect = Some(ReconnectReason::Refused);
+                self.take_down(now, UnknownCause::Disconnected, outbox);
+            }
+            // Refused, but answered: somebody is there.
+            Asked::Pulse => {}
+        }
+        Ok(())
+    }
+
+    pub(super) fn on_refused_request(
+        &mut self,
+        now: Now,
+        entry: &InFlight,
+        kind: RequestKind,
+        key: &OrderKey,
+        refusal: Refusal<'_>,
+        outbox: &mut Outbox,
+    ) {
+        let Refusal { status, error: ErrorBody { code, message, .. } } = refusal;
+        match judge(kind, status, code, message) {
+            Verdict::Refused(class) => {
+                if kind == RequestKind::Submit && class != RejectClass::DuplicateId {
+                    self.terms.forget(key.client_order_id);
+                }
+                if !matches!(code, CANCEL_REJECTED | NO_SUCH_ORDER) {
+                    self.alert_refusal(now, class, refusal, outbox);
+                }
+                let reason = RejectReason::new(class, code, message);
+                outbox.report(key.report(Outcome::Rejected(kind, reason), now));
+            }
+            // An overdue request was reported Unknown already.
+            Verdict::Unsure(_) if entry.overdue => {}
+            Verdict::Unsure(cause) => {
+                self.venue_error(now, "an unclear answer", refusal, outbox);
+                outbox.report(key.report(Outcome::Unknown(kind, cause), now));
+            }
+        }
+    }
+
+    /// A person hears of what concerns more than the one order.
+    pub(super) fn alert_refusal(
+        &mut self,
+        now: Now,
+        class: RejectClass,
+        refusal: Refusal<'_>,
+        outbox: &mut Outbox,
+    ) {
+        match class {
+            RejectClass::Authentication => self.venue_error(now, "the key", refusal, outbox),
+            RejectClass::RateLimit => {
+                self.alerts.raise(now.mono, outbox, AlertKind::RateLimited, "refused by the venue");
+            }
+            RejectClass::AccountMode | RejectClass::ClockSkew | RejectClass::VenueUnavailable => {
+                self.venue_error(now, "refused", refusal, outbox);
+            }
+            RejectClass::WouldCross
+            | RejectClass::NotFillable
+            | RejectClass::InsufficientMargin
+            | RejectClass::Filter
+            | RejectClass::DuplicateId
+            | RejectClass::NoSuchOrder
+            | RejectClass::ReduceOnly
+            | RejectClass::Other => {}
+        }
+    }
+
+    /// Obeys a ban and a used-up window. While banned even cancels wait: asking makes it longer.
+    pub(super) fn obey_limits(
+        &mut self,
+        now: Now,
+        status: u16,
+        code: i32,
+        retry_at_ms: Option<u64>,
+        outbox: &mut Outbox,
+    ) {
+        let venue_ms = now.venue_time().as_millis();
+        if status == 418 || code == TOO_MUCH_WEIGHT {
+            self.budget.ban_until(retry_at_ms.unwrap_or(venue_ms + 60_000));
+            self.alerts.raise(now.mono, outbox, AlertKind::RateLimited, "banned for its weight");
+        } else if code == TOO_MANY_ORDERS {
+            self.budget.update(venue_ms, VenueWindow::Orders10s, u32::MAX, None);
+        } else if status == 429 {
+            self.budget.update(venue_ms, VenueWindow::Weight1m, u32::MAX, None);
+        }
+    }
+
+    /// An order in an answer must be the one that was asked about. A canceled one may have been
+    /// renamed by whoever canceled it.
+    pub(super) fn row_of(
+        &self,
+        key: &OrderKey,
+        object: RawValue<'_>,
+    ) -> Result<OrderRow, VenueError> {
+        self.checked(key, decode_order(&self.symbols, self.prefix(), object))
+    }
+
+    pub(super) fn checked(
+        &self,
+        key: &OrderKey,
+        row: Result<Option<OrderRow>, ReadError>,
+    ) -> Result<OrderRow, VenueError> {
+        let is_same = |row: &OrderRow| match row.order {
+            OrderReference::Ours(id) => id == key.client_order_id,
+            OrderReference::External(_) => {
+                row.working.is_some_and(|working| working.status == WorkingStatus::Canceled)
+            }
+        };
+        row?.filter(|row| row.instrument == key.instrument && is_same(row))
+            .ok_or(VenueError::Nonsense("an answer about another order"))
+    }
+
+    pub(super) fn row_report(
+        &self,
+        now: Now,
+        key: &OrderKey,
+        row: &OrderRow,
+        outcome: Outcome,
+    ) -> Report {
+        Report::Execution(ExecutionReport {
+            account: self.account,
+            instrument: row.instrument,
+            order: OrderReference::Ours(key.client_order_id),
+            venue_order_id: row.venue_order_id,
+            outcome,
+            venue_time: row.venue_time,
+            received_at: now.mono,
+        })
+    }
+
+    /// Closes a query that went over this connection, unless its time-out closed it.
+    fn end_query(&self, entry: &InFlight, complete: bool, outbox: &mut Outbox) {
+        if let Asked::Status { query, .. } = entry.asked
+            && !entry.overdue
+        {
+            outbox.report(query_end(query, entry.sent_at, complete));
+        }
+    }
+
+    pub(super) fn unreadable(&mut self, now: Now, outbox: &mut Outbox) {
+        self.counters.unreadable += 1;
+        let kind = AlertKind::UnreadableMessage;
+        self.alerts.raise(now.mono, outbox, kind, "an order of order entry");
+    }
+
+    pub(super) fn venue_error(
+        &mut self,
+        now: Now,
+        what: &str,
+        refusal: Refusal<'_>,
+        outbox: &mut Outbox,
+    ) {
+        let Refusal { status, error: ErrorBody { code, message, .. } } = refusal;
+        let kind = match status == 401 || is_authentication(code) {
+            true => AlertKind::Authentication,
+            false => AlertKind::VenueError,
+        };
+        let words = RejectReason::new(RejectClass::Other, code, message).message;
+        let mut detail = arrayvec::ArrayString::<192>::new();
+        // What doesn't fit is cut off; the alert keeps less than this anyway.
+        let _ = core::fmt::Write::write_fmt(
+            &mut detail,
+            format_args!("{what}: status {status}, code {code}, {words}"),
+        );
+        self.alerts.raise(now.mono, outbox, kind, &detail);
+    }
+}
+
+/// The answer to a pulse: the session has lost its log-on.
+fn says_logged_off(result: RawValue<'_>) -> bool {
+    let mut logged_off = false;
+    let read = result.for_each_field(|key, value| {
+        logged_off |= key == b"authorizedSince" && value.is_null();
+        Ok::<(), crate::wire::json::DecodeError>(())
+    });
+    read.is_ok() && logged_off
+}
+
+/// How much longer than its window a request may be on its way within the venue.
+const FENCE_GRACE: Nanos = Nanos::from_secs(5);
