@@ -67,6 +67,7 @@ impl Exchange {
     ) {
         let execution = self.take_execution();
         let ends = quantity <= order.filled;
+        let quantity = Quantity(quantity.0.max(order.filled.0));
         if let Some(price) = order.price.filter(|_| order.working.is_some() && !ends) {
             let less = order.quantity.minus(quantity);
             let book = &mut self.market_mut(order.asked.instrument).book;

@@ -140,7 +140,7 @@ pub enum SelfTradePrevention {
     ExpireBoth,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum OrderStatus {
     /// Waits for the order that it depends on; not in the market yet.

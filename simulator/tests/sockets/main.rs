@@ -5,4 +5,6 @@ mod client;
 mod recording;
 mod spot;
 mod spot_book;
+mod spot_recording;
+mod usdm_account;
 mod venue;
