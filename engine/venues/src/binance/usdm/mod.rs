@@ -1,5 +1,6 @@
 //! Binance USDⓈ-margined futures: the market, order and account sessions. Spot is another venue
-//! with other codes, ids and depth rules: nothing here may be used for it.
+//! with other codes, ids, limits and depth rules: it uses from here what both share (signing, field
+//! reading, clocks, requests in flight, books, the public session), and nothing that knows a rule.
 //!
 //! Implements <https://developers.binance.com/docs/derivatives/usds-margined-futures> as
 //! `binance.md` has it (compiled 2026-11-24).
