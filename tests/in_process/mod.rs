@@ -81,6 +81,8 @@ impl InProcess {
             on_pinned_thread: wanted.on_pinned_thread,
         };
         settings.limits.max_messages_per_second = 1_000_000;
+        settings.limits.max_messages_per_10_seconds = 10_000_000;
+        settings.limits.max_messages_per_minute = 60_000_000;
         change(&mut settings);
         let engine = Engine::start(settings).expect("an engine");
         Self { simulator, engine, api_key, runtime, data_dir }

@@ -70,9 +70,7 @@ impl Projector {
             return;
         }
         let mut order = Order::adopted(id, working, report, self.fence_after);
-        let known = self.orders.get(&id);
-        let adopted = known.is_none();
-        if let Some(known) = known {
+        if let Some(known) = self.orders.get(&id) {
             if !is_proved_dead(known) {
                 return;
             }
@@ -85,9 +83,7 @@ impl Projector {
         self.live.insert(id);
         self.name(id);
         self.show(model, at, id, Some("found at the venue".into()));
-        if adopted {
-            self.claim_waiting(model, at, id, report);
-        }
+        self.claim_waiting(model, at, id, report);
     }
 
     /// Moves the account's position by an execution that wasn't counted yet, then its owner's.

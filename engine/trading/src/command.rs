@@ -2,8 +2,8 @@
 
 use arrayvec::ArrayVec;
 use enigma_types::{
-    AccountId, ClientOrderId, InstrumentId, Mode, OrderType, Price, Quantity, RiskLimits, Side,
-    StrategyName, StrategySpec, StrategyState, TimeInForce,
+    AccountId, ClientOrderId, InstrumentId, Mode, NotSentCause, OrderType, Price, Quantity,
+    RiskLimits, Side, StrategyName, StrategySpec, StrategyState, TimeInForce,
 };
 
 /// One act of an operator. Texts are prepared by the caller, so that the desk allocates nothing
@@ -101,6 +101,9 @@ pub struct Receipt {
     pub cancels_truncated: bool,
     /// The order that `Place` sent.
     pub placed: Option<ClientOrderId>,
+    /// The order, or the change, that was asked for didn't leave, and why. It was approved and
+    /// journalled, so it is no refusal; the venue knows nothing of it.
+    pub not_sent: Option<NotSentCause>,
     /// The named strategy's state after the command.
     pub state: Option<StrategyState>,
 }

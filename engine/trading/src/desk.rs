@@ -9,6 +9,7 @@ mod actions;
 mod commands;
 mod counters;
 mod fingerprint;
+mod reaction;
 mod reconcile;
 mod registry;
 mod reports;
@@ -23,11 +24,11 @@ use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use arrayvec::ArrayString;
+use arrayvec::{ArrayString, ArrayVec};
 use enigma_types::{
-    AccountId, BookTop, InstallationPrefix, InstrumentId, InstrumentTable, Nanos, Now, Report,
-    RiskLimits, SessionChange, SessionKind, SessionState, StrategyId, StrategyName, StrategyState,
-    Trade, VenueId,
+    AccountId, BookTop, ClientOrderId, InstallationPrefix, InstrumentId, InstrumentTable, Nanos,
+    NotSentCause, Now, Report, RiskLimits, SessionChange, SessionKind, SessionState, StrategyId,
+    StrategyName, StrategyState, Trade, VenueId,
 };
 
 use crate::journal::{Journal, Probe, Stage};
@@ -35,7 +36,7 @@ use crate::orders::reconcile::Reconciliation;
 use crate::orders::store::OrderStore;
 use crate::positions::Positions;
 use crate::record::Record;
-use crate::risk::{Gate, LimitError, RiskBook};
+use crate::risk::{Gate, LimitError, LimitUse, RiskBook};
 use crate::strategy::{Decision, Decisions, View};
 
 pub use actions::Actions;
@@ -44,6 +45,7 @@ pub use registry::StrategySlot;
 pub use state::{Kill, ReplayError};
 
 use registry::{Event, Registry};
+use send::Cause;
 use state::State;
 use upkeep::{FillsWatch, Upkeep};
 
@@ -93,7 +95,16 @@ pub struct Desk<J, P> {
     journal_broken: bool,
     /// A kill switch record that the journal had no room for yet.
     kill_unrecorded: bool,
+    /// The order of the command at hand, until its sender is told.
+    by_hand: Option<ByHand>,
     wake: Nanos,
+}
+
+/// An order that a person placed or changed.
+#[derive(Clone, Copy, Debug)]
+struct ByHand {
+    client_order_id: ClientOrderId,
+    not_sent: Option<NotSentCause>,
 }
 
 /// One account's sessions and reconciliation.
@@ -155,6 +166,7 @@ impl<J: Journal, P: Probe> Desk<J, P> {
             reconcile_every: settings.reconcile_every,
             journal_broken: false,
             kill_unrecorded: false,
+            by_hand: None,
             wake: Nanos::ZERO,
         })
     }
@@ -292,6 +304,16 @@ impl<J: Journal, P: Probe> Desk<J, P> {
         &self.state.risk
     }
 
+    /// How much of the engine's limits is used.
+    pub fn engine_use(&mut self, now: Nanos) -> [LimitUse; 6] {
+        self.state.risk.engine_use(now, &self.books)
+    }
+
+    /// How much of a strategy's own limits is used.
+    pub fn strategy_use(&mut self, id: StrategyId, now: Nanos) -> ArrayVec<LimitUse, 4> {
+        self.state.risk.strategy_use(id, now)
+    }
+
     pub fn limits(&self) -> &RiskLimits {
         &self.state.limits
     }
@@ -363,6 +385,7 @@ impl<J: Journal, P: Probe> Desk<J, P> {
         let Some(instrument) = self.state.instruments.get(slot.instrument) else { return };
         let Some(book) = self.books.get(usize::from(slot.instrument.0)) else { return };
         let position = self.state.positions.traded(id, slot.instrument);
+        let cause = Cause { strategy: id, signal_at: event.received_at(book) };
         let view = View { now, instrument, book, position, orders: &slot.own };
         let mut decisions = Decisions::new();
         let machine = &mut slot.machine;
@@ -377,11 +400,11 @@ impl<J: Journal, P: Probe> Desk<J, P> {
             match decision {
                 Decision::Place(intent) => {
                     // What refused it is journalled and counted.
-                    let _ = self.place(now, id, intent, actions);
+                    let _ = self.place(now, cause, intent, actions);
                 }
                 Decision::Cancel(order) => self.cancel_own(now, id, *order, actions),
                 Decision::Replace { client_order_id, price, quantity } => {
-                    self.replace_own(now, id, *client_order_id, *price, *quantity, actions);
+                    self.replace_own(now, cause, *client_order_id, *price, *quantity, actions);
                 }
             }
         }

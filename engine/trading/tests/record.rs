@@ -44,7 +44,8 @@ const CLASSES: [RejectClass; 13] = [
     RejectClass::VenueUnavailable,
     RejectClass::Other,
 ];
-const NOT_SENT: [NotSentCause; 6] = [
+const NOT_SENT: [NotSentCause; 7] = [
+    NotSentCause::Overdue,
     NotSentCause::Barrier,
     NotSentCause::SessionDown,
     NotSentCause::Full,

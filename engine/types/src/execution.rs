@@ -204,6 +204,8 @@ pub enum NotSentCause {
     RateLimit,
     /// Signing or encoding failed.
     Encoding,
+    /// It had waited too long for its hand-over.
+    Overdue,
 }
 
 /// Why nobody knows whether a request was executed.
@@ -292,6 +294,7 @@ impl NotSentCause {
             Self::Full => "full",
             Self::RateLimit => "rate_limit",
             Self::Encoding => "encoding",
+            Self::Overdue => "overdue",
         }
     }
 }

@@ -5,8 +5,9 @@ use enigma_types::{
     StrategySpec, StrategyState,
 };
 
+use super::send::{Cause, Terms};
 use super::state::ReplayError;
-use super::{Actions, Desk, StrategySlot};
+use super::{Actions, ByHand, Desk, StrategySlot};
 use crate::command::{CancelScope, DeskCommand, ManualOrder, Receipt, Refusal};
 use crate::journal::{Journal, Probe};
 use crate::orders::Order;
@@ -21,6 +22,7 @@ impl<J: Journal, P: Probe> Desk<J, P> {
         command: DeskCommand,
         actions: &mut Actions,
     ) -> Result<Receipt, Refusal> {
+        self.by_hand = None;
         match command {
             DeskCommand::Create { spec, json } => self.create(now, spec, &json),
             DeskCommand::Update { spec, json } => self.update(now, spec, &json),
@@ -41,11 +43,8 @@ impl<J: Journal, P: Probe> Desk<J, P> {
             }
             DeskCommand::CancelAll { scope } => self.cancel_all(now, scope, actions),
             DeskCommand::Replace { client_order_id, price, quantity } => {
-                let slot = self.replaceable(client_order_id)?;
-                let replaced = self.replace(now, slot, price, quantity, actions);
-                let instrument = self.state.orders.get(slot).map(|order| order.instrument);
-                replaced.map_err(|rejection| self.refusal(&rejection, instrument))?;
-                Ok(self.receipt(None))
+                let terms = Terms { price, quantity };
+                self.replace_by_hand(now, client_order_id, terms, actions)
             }
             DeskCommand::Kill { reason } => Ok(self.engage_kill(now, &reason, actions)),
             DeskCommand::Rearm => self.rearm(now),
@@ -276,10 +275,26 @@ impl<J: Journal, P: Probe> Desk<J, P> {
             quantity: order.quantity,
             reduce_only: order.reduce_only,
         };
-        let placed = self.place(now, StrategyId::MANUAL, &intent, actions);
+        let placed = self.place(now, Cause::BY_HAND, &intent, actions);
         let placed =
             placed.map_err(|rejection| self.refusal(&rejection, Some(order.instrument)))?;
+        self.by_hand = Some(ByHand { client_order_id: placed, not_sent: None });
         Ok(Receipt { placed: Some(placed), ..self.receipt(None) })
+    }
+
+    fn replace_by_hand(
+        &mut self,
+        now: Now,
+        client_order_id: ClientOrderId,
+        terms: Terms,
+        actions: &mut Actions,
+    ) -> Result<Receipt, Refusal> {
+        let slot = self.replaceable(client_order_id)?;
+        let replaced = self.replace(now, slot, terms, None, actions);
+        let instrument = self.state.orders.get(slot).map(|order| order.instrument);
+        replaced.map_err(|rejection| self.refusal(&rejection, instrument))?;
+        self.by_hand = Some(ByHand { client_order_id, not_sent: None });
+        Ok(self.receipt(None))
     }
 
     fn cancel_by_hand(
@@ -429,7 +444,7 @@ impl<J: Journal, P: Probe> Desk<J, P> {
             | RiskCheck::MessageThrottle
             | RiskCheck::ReduceOnly
             | RiskCheck::SpecConformity
-            | RiskCheck::ClockSkew
+            | RiskCheck::Timeliness
             | RiskCheck::Gate => {}
         }
         let row = instrument.and_then(|instrument| self.state.instruments.get(instrument));

@@ -25,6 +25,8 @@ pub struct DeskCounters {
     /// Fills named by a venue's order id only that waited so long that they were given up.
     pub fills_unattributed: u64,
     pub overfills: u64,
+    /// Fills that a venue told of an order on the other side.
+    pub fills_on_wrong_side: u64,
     pub external_reports: u64,
     pub orders_adopted: u64,
     /// Orders that a venue showed open after they had been proved dead.

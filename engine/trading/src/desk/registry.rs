@@ -4,8 +4,8 @@
 
 use arrayvec::ArrayVec;
 use enigma_types::{
-    AccountId, ClientOrderId, ExecutionReport, InstrumentId, Mode, Nanos, StrategyId, StrategyName,
-    StrategySpec, StrategyState, Trade,
+    AccountId, BookTop, ClientOrderId, ExecutionReport, InstrumentId, Mode, Nanos, StrategyId,
+    StrategyName, StrategySpec, StrategyState, Trade,
 };
 
 use crate::orders::Order;
@@ -90,6 +90,17 @@ impl StrategySlot {
         match place.and_then(|place| self.own.get_mut(place)) {
             Some(known) => *known = own,
             None => self.own.push(own),
+        }
+    }
+}
+
+impl Event<'_> {
+    /// When it was received. A trade carries no such stamp: it is told in the turn that reads it.
+    pub(super) fn received_at(&self, book: &BookTop) -> Option<Nanos> {
+        match self {
+            Self::Book => Some(book.received_at),
+            Self::Trade(_) => None,
+            Self::Report(report) => Some(report.received_at),
         }
     }
 }

@@ -154,6 +154,7 @@ impl State {
             Ok(slot) => {
                 self.orders.forget_closed(place);
                 self.counters.orders_resurrected += 1;
+                self.claim_waiting(Some(id), report);
                 News::Resurrected(slot, id)
             }
             Err(_) => {
@@ -236,11 +237,12 @@ impl State {
                 closed.filled = closed.filled.plus(fill.quantity);
                 let strategy = closed.strategy;
                 self.counters.fills_late += 1;
+                self.counters.fills_on_wrong_side += u64::from(closed.side != fill.side);
                 if let Some(row) = row {
                     self.positions.apply_strategy_fill(strategy, row, fill);
                 }
                 let quantity = fill.quantity;
-                self.risk.on_late_fill(strategy, account, instrument, fill.side, quantity);
+                self.risk.on_fill(strategy, account, instrument, fill.side, quantity);
                 News::LateFill(id, strategy)
             }
             None => {
@@ -249,25 +251,22 @@ impl State {
                     self.positions.apply_strategy_fill(strategy, row, fill);
                 }
                 let quantity = fill.quantity;
-                self.risk.on_late_fill(strategy, account, instrument, fill.side, quantity);
+                self.risk.on_fill(strategy, account, instrument, fill.side, quantity);
                 News::StrangeFill(id)
             }
         }
     }
 
     fn fill_order(&mut self, slot: Slot, report: &ExecutionReport, fill: &Fill) -> News {
-        let Some(mut before) = self.before(slot) else { return News::Nothing };
+        let Some(before) = self.before(slot) else { return News::Nothing };
         let Some(order) = self.orders.get_mut(slot) else { return News::Nothing };
         let strategy = order.strategy;
         let Ok(change) = order.apply(report) else { return News::Nothing };
-        let (account, instrument, side) = (report.account, report.instrument, fill.side);
-        let reserved = before.exposure.min(fill.quantity);
-        let beyond = fill.quantity.less(reserved);
-        self.risk.on_fill(strategy, account, instrument, side, reserved);
-        if !beyond.is_zero() {
-            self.risk.on_late_fill(strategy, account, instrument, side, beyond);
-        }
-        before.exposure = before.exposure.less(reserved);
+        let (account, instrument) = (report.account, report.instrument);
+        // The position moves to the side that the venue says; what was reserved is given back,
+        // when the order is settled, on the side that it was reserved on.
+        self.risk.on_fill(strategy, account, instrument, fill.side, fill.quantity);
+        self.counters.fills_on_wrong_side += u64::from(change.wrong_side);
         if change.late_fill {
             self.counters.fills_late += 1;
         }

@@ -1,15 +1,12 @@
 //! From wishes to requests: the record of each stands in the journal before it is handed over.
 //!
-//! Also what the desk makes of reports, because a request that can't go is reported the same way
-//! as one that a session gave back.
+//! It must not send what no check has passed, nor make anything of what venues report.
 
 use enigma_types::{
-    ClientOrderId, ExecutionReport, NotSentCause, Now, OrderIntent, OrderReference, OrderRequest,
-    Outcome, Price, Quantity, RejectClass, Report, RequestKind, StrategyId, StrategyState,
-    UnknownCause, VenueOrderId, VenueRequest,
+    ClientOrderId, Nanos, NotSentCause, Now, OrderIntent, OrderRequest, Outcome, Price, Quantity,
+    RequestKind, StrategyId, VenueRequest,
 };
 
-use super::reports::News;
 use super::{Actions, Desk, StrategySlot};
 use crate::command::Receipt;
 use crate::journal::{Journal, Probe, Stage};
@@ -18,18 +15,41 @@ use crate::orders::store::Slot;
 use crate::record::Record;
 use crate::risk::{CheckContext, Gate, ReplaceIntent, RiskCheck, RiskRejection, Unit};
 
+/// Who wants something, and what it answers to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Cause {
+    pub(super) strategy: StrategyId,
+    /// When the news that led to it was received; `None` for a person's wish.
+    pub(super) signal_at: Option<Nanos>,
+}
+
+/// What a replace asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Terms {
+    pub(super) price: Price,
+    /// The new total, what has been filled included.
+    pub(super) quantity: Quantity,
+}
+
+impl Cause {
+    pub(super) const BY_HAND: Self = Self { strategy: StrategyId::MANUAL, signal_at: None };
+}
+
 impl<J: Journal, P: Probe> Desk<J, P> {
     /// Checks, journals and hands over one new order.
     pub(super) fn place(
         &mut self,
         now: Now,
-        strategy: StrategyId,
+        cause: Cause,
         intent: &OrderIntent,
         actions: &mut Actions,
     ) -> Result<ClientOrderId, RiskRejection> {
+        let Cause { strategy, signal_at } = cause;
         let intent = OrderIntent { strategy, ..*intent };
-        let checked =
-            self.check_room(&intent, actions).map_or_else(|| self.check_intent(now, &intent), Err);
+        let checked = match self.check_room(&intent, actions) {
+            Some(rejection) => Err(rejection),
+            None => self.check_intent(now, &intent, signal_at),
+        };
         self.probe.mark(Stage::Risk);
         let approved = checked.inspect_err(|rejection| self.refuse(now, &intent, rejection))?;
         let request = self.next_id(now).map(|client_order_id| OrderRequest {
@@ -66,6 +86,7 @@ impl<J: Journal, P: Probe> Desk<J, P> {
         &mut self,
         now: Now,
         intent: &OrderIntent,
+        signal_at: Option<Nanos>,
     ) -> Result<OrderIntent, RiskRejection> {
         let place = usize::from(intent.instrument.0);
         let instrument = self.state.instruments.get(intent.instrument);
@@ -76,7 +97,7 @@ impl<J: Journal, P: Probe> Desk<J, P> {
             return Err(closed(Gate::UnknownScope));
         }
         let gate = self.gate(intent.account, instrument.venue);
-        let context = CheckContext { instrument, book, gate };
+        let context = CheckContext { instrument, book, gate, signal_at };
         self.state.risk.check(now, intent, &context).map(crate::risk::Approved::into_inner)
     }
 
@@ -216,20 +237,21 @@ impl<J: Journal, P: Probe> Desk<J, P> {
     pub(super) fn replace_own(
         &mut self,
         now: Now,
-        strategy: StrategyId,
+        cause: Cause,
         id: ClientOrderId,
         price: Price,
         leaves: Quantity,
         actions: &mut Actions,
     ) {
         let found = self.state.orders.find_live(id);
-        let Some((slot, order)) = found.filter(|(_, order)| order.strategy == strategy) else {
+        let Some((slot, order)) = found.filter(|(_, order)| order.strategy == cause.strategy)
+        else {
             return;
         };
-        let total = order.filled.plus(leaves);
+        let terms = Terms { price, quantity: order.filled.plus(leaves) };
         if !order.is_closed() && !order.is_busy() {
             // What refused it is journalled and counted.
-            let _ = self.replace(now, slot, price, total, actions);
+            let _ = self.replace(now, slot, terms, cause.signal_at, actions);
         }
     }
 
@@ -238,20 +260,20 @@ impl<J: Journal, P: Probe> Desk<J, P> {
         &mut self,
         now: Now,
         slot: Slot,
-        price: Price,
-        quantity: Quantity,
+        terms: Terms,
+        signal_at: Option<Nanos>,
         actions: &mut Actions,
     ) -> Result<(), RiskRejection> {
         let Some(order) = self.state.orders.get(slot).copied() else {
             return Err(closed(Gate::UnknownScope));
         };
-        let request = order.replace_request(price, quantity);
-        let checked = self.check_replace(now, &order, price, quantity, actions).and_then(|()| {
+        let request = order.replace_request(terms.price, terms.quantity);
+        let checked = self.check_replace(now, &order, terms, signal_at, actions).and_then(|()| {
             let journalled = self.record(now, &Record::Replace(request));
             if journalled { Ok(()) } else { Err(closed(Gate::JournalFull)) }
         });
         if let Err(rejection) = checked {
-            self.refuse(now, &intent_of(&order, price, quantity), &rejection);
+            self.refuse(now, &intent_of(&order, terms), &rejection);
             return Err(rejection);
         }
         self.state.apply_replace(now.mono, &request);
@@ -266,10 +288,11 @@ impl<J: Journal, P: Probe> Desk<J, P> {
         &mut self,
         now: Now,
         order: &Order,
-        price: Price,
-        quantity: Quantity,
+        terms: Terms,
+        signal_at: Option<Nanos>,
         actions: &Actions,
     ) -> Result<(), RiskRejection> {
+        let Terms { price, quantity } = terms;
         if quantity <= order.filled {
             let (limit, value) = (order.filled.0, quantity.0);
             let check = RiskCheck::SpecConformity;
@@ -294,119 +317,11 @@ impl<J: Journal, P: Probe> Desk<J, P> {
             price,
             quantity,
             previous_quantity: order.filled.plus(order.exposure()),
+            value_growth: order.open_value_with(price, quantity) - order.open_value(),
             reduce_only: order.reduce_only,
         };
-        let context = CheckContext { instrument, book, gate };
+        let context = CheckContext { instrument, book, gate, signal_at };
         self.state.risk.check_replace(now, &wish, &context).map(|_approved| ())
-    }
-
-    /// Journals a report, applies it, and sees to what follows from it.
-    pub(super) fn take_report(&mut self, now: Now, report: &Report, actions: &mut Actions) {
-        self.record(now, &Record::Report(*report));
-        let news = self.state.apply_report(report);
-        match report {
-            Report::Execution(execution) => self.react(now, execution, news, actions),
-            Report::Query(answer) => self.on_answer(now, answer),
-            Report::Balance(_) | Report::Position(_) => {}
-        }
-    }
-
-    /// What the desk itself knows of a request: that it couldn't go, or has been silent too long.
-    pub(super) fn report_ourselves(
-        &mut self,
-        now: Now,
-        order: &Order,
-        outcome: Outcome,
-        actions: &mut Actions,
-    ) {
-        let report = Report::Execution(ExecutionReport {
-            account: order.account,
-            instrument: order.instrument,
-            order: OrderReference::Ours(order.client_order_id),
-            venue_order_id: VenueOrderId::default(),
-            outcome,
-            venue_time: now.venue_time(),
-            received_at: now.mono,
-        });
-        self.take_report(now, &report, actions);
-    }
-
-    pub(super) fn report_timeout(
-        &mut self,
-        now: Now,
-        order: &Order,
-        kind: RequestKind,
-        actions: &mut Actions,
-    ) {
-        let outcome = Outcome::Unknown(kind, UnknownCause::Timeout);
-        self.report_ourselves(now, order, outcome, actions);
-    }
-
-    fn react(&mut self, now: Now, report: &ExecutionReport, news: News, actions: &mut Actions) {
-        let account = report.account;
-        match news {
-            News::Nothing => {}
-            News::Order(slot, order, change) => {
-                let id = order.client_order_id;
-                self.note_report(slot, &order, report);
-                if change.late_fill {
-                    self.alarm(now, account, format_args!("order {id} was filled after its end"));
-                }
-                if change.overfilled {
-                    self.alarm(now, account, format_args!("order {id} was filled beyond its size"));
-                }
-                self.stop_if_done(now, order.strategy);
-                self.reschedule(now, slot);
-            }
-            News::LateFill(id, _) => {
-                self.alarm(now, account, format_args!("order {id} was filled after its end"));
-            }
-            News::StrangeFill(id) => {
-                self.alarm(now, account, format_args!("a fill of order {id}, of no record here"));
-            }
-            News::FillsMissing => self.want_fills(now, account, report.instrument),
-            News::Adopted(slot, id) => {
-                self.reset_upkeep(slot);
-                self.note_shown(slot, report);
-                self.alarm(now, account, format_args!("order {id}, of no record here, adopted"));
-                self.reschedule(now, slot);
-            }
-            News::Resurrected(slot, id) => {
-                self.reset_upkeep(slot);
-                self.note_shown(slot, report);
-                self.alarm(now, account, format_args!("order {id} is open after proof of its end"));
-                self.request_cancel(now, slot, StrategyId::MANUAL, actions);
-            }
-            News::NoRoom(id) => {
-                self.alarm(now, account, format_args!("no room for order {id} of the venue"));
-            }
-            News::Illegal(slot, id, illegal) => {
-                self.alarm(now, account, format_args!("order {id}: {illegal}"));
-                self.ask_about(now, slot);
-            }
-        }
-    }
-
-    /// Stopping ends when the venue has confirmed the end of every order.
-    pub(super) fn stop_if_done(&mut self, now: Now, id: StrategyId) {
-        let slot = self.state.strategies.get(id);
-        let done =
-            slot.is_some_and(|slot| slot.state == StrategyState::Stopping && slot.own.is_empty());
-        if done {
-            self.set_strategy_state(now, id, StrategyState::Stopped, "");
-        }
-    }
-
-    /// A cancel refused because there is no such order isn't tried again before the order is
-    /// known to be open.
-    fn note_report(&mut self, slot: Slot, order: &Order, report: &ExecutionReport) {
-        self.note_shown(slot, report);
-        if let Outcome::Rejected(RequestKind::Cancel, reason) = &report.outcome
-            && reason.class == RejectClass::NoSuchOrder
-            && !order.is_closed()
-        {
-            self.hold_cancel(slot);
-        }
     }
 }
 
@@ -420,7 +335,7 @@ pub(super) const fn closed(gate: Gate) -> RiskRejection {
     }
 }
 
-fn intent_of(order: &Order, price: Price, quantity: Quantity) -> OrderIntent {
+fn intent_of(order: &Order, terms: Terms) -> OrderIntent {
     OrderIntent {
         strategy: order.strategy,
         account: order.account,
@@ -428,8 +343,8 @@ fn intent_of(order: &Order, price: Price, quantity: Quantity) -> OrderIntent {
         side: order.side,
         order_type: enigma_types::OrderType::Limit,
         time_in_force: order.time_in_force,
-        price,
-        quantity,
+        price: terms.price,
+        quantity: terms.quantity,
         reduce_only: order.reduce_only,
     }
 }

@@ -76,7 +76,8 @@ pub(super) struct Pair {
 /// What an order was before a change, to tell risk what the change freed or took.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Before {
-    pub(super) exposure: Quantity,
+    exposure: Quantity,
+    value: i128,
     closed: bool,
     unknown: bool,
 }
@@ -235,6 +236,7 @@ impl State {
         let (strategy, account, instrument) = (order.strategy, order.account, order.instrument);
         self.risk.order_opened(strategy, account, instrument);
         self.risk.reserve(strategy, account, instrument, order.side, order.exposure());
+        self.risk.revalue(strategy, instrument, 0, order.open_value());
         self.strategies.refresh(&order);
         Ok(slot)
     }
@@ -261,6 +263,7 @@ impl State {
     pub(super) fn before(&self, slot: Slot) -> Option<Before> {
         self.orders.get(slot).map(|order| Before {
             exposure: order.exposure(),
+            value: order.open_value(),
             closed: order.is_closed(),
             unknown: order.is_unknown(),
         })
@@ -277,6 +280,7 @@ impl State {
         } else if is < was {
             self.risk.release(strategy, account, instrument, order.side, was.less(is));
         }
+        self.risk.revalue(strategy, instrument, before.value, order.open_value());
         if let Lifecycle::Closed(reason) = order.lifecycle
             && !before.closed
         {
@@ -367,7 +371,7 @@ impl State {
         self.positions.bequeath(id, StrategyId::MANUAL);
         if let Some(reducing) = left.reducing_side() {
             let side = reducing.opposite();
-            self.risk.on_late_fill(StrategyId::MANUAL, account, instrument, side, left.magnitude());
+            self.risk.on_fill(StrategyId::MANUAL, account, instrument, side, left.magnitude());
             self.show_risk_position(account, instrument);
         }
         for closed in self.orders.all_closed_mut().filter(|closed| closed.strategy == id) {

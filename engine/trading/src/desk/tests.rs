@@ -5,12 +5,13 @@
 use std::sync::Arc;
 
 use enigma_types::{
-    AccountId, BookTop, InstallationPrefix, InstrumentId, InstrumentTable, Level, Nanos, Now,
-    Price, Quantity, Query, QueryReport, Report, RiskLimits, SessionChange, SessionKind,
-    SessionState, StrategyKind, StrategyState, UnixNanos, VenueId, VenueRequest,
+    AccountId, BookTop, ExecutionReport, InstallationPrefix, InstrumentId, InstrumentTable, Level,
+    Nanos, Now, OrderReference, Outcome, Price, Quantity, Query, QueryReport, Report, RequestKind,
+    RiskLimits, SessionChange, SessionKind, SessionState, StrategyKind, StrategyState, UnixNanos,
+    VenueId, VenueOrderId, VenueRequest,
 };
 
-use super::registry::Machine;
+use super::registry::{Event, Machine};
 use super::{Actions, Desk, DeskSettings};
 use crate::command::DeskCommand;
 use crate::journal::{Journal, JournalFull, NoProbe};
@@ -68,6 +69,23 @@ fn show_book(desk: &mut Desk<NoJournal, NoProbe>, bid: i64, actions: &mut Action
     book.set_bids(level(bid));
     book.set_asks(level(bid + 2));
     desk.on_book(NOW, &book, actions);
+}
+
+#[test]
+fn what_a_strategy_is_told_is_as_old_as_what_was_read_for_it() {
+    let mut book = BookTop::empty(InstrumentId(0));
+    book.received_at = Nanos::from_secs(7);
+    assert_eq!(Event::Book.received_at(&book), Some(Nanos::from_secs(7)));
+    let report = ExecutionReport {
+        account: AccountId(0),
+        instrument: InstrumentId(0),
+        order: OrderReference::External(Default::default()),
+        venue_order_id: VenueOrderId::default(),
+        outcome: Outcome::Acknowledged(RequestKind::Submit),
+        venue_time: UnixNanos(0),
+        received_at: Nanos::from_secs(8),
+    };
+    assert_eq!(Event::Report(&report).received_at(&book), Some(Nanos::from_secs(8)));
 }
 
 #[test]

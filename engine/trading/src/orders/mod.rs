@@ -177,6 +177,17 @@ impl Order {
         Quantity((most.0 - self.filled.0).max(0))
     }
 
+    /// The most that what may still trade of it may be worth, in price times quantity.
+    pub fn open_value(&self) -> i128 {
+        value(self.highest_price(), self.exposure())
+    }
+
+    /// The same with a replace to these terms in flight.
+    pub fn open_value_with(&self, price: Price, quantity: Quantity) -> i128 {
+        let leaves = self.exposure().max(quantity.less(self.filled));
+        value(self.highest_price().max(price), leaves)
+    }
+
     pub const fn leaves(&self) -> Quantity {
         match self.lifecycle {
             Lifecycle::Closed(_) => Quantity::ZERO,
@@ -238,6 +249,10 @@ impl Order {
         }
     }
 
+    fn highest_price(&self) -> Price {
+        self.other_leg().map_or(self.price, |(other, _)| self.price.max(other))
+    }
+
     /// The largest total that may be true.
     fn most(&self) -> Quantity {
         self.other_leg().map_or(self.quantity, |(_, other)| self.quantity.max(other))
@@ -283,4 +298,8 @@ impl OrderStatus {
             Self::Unknown => "unknown",
         }
     }
+}
+
+fn value(price: Price, quantity: Quantity) -> i128 {
+    i128::from(price.0) * i128::from(quantity.0)
 }

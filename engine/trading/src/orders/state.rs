@@ -18,6 +18,8 @@ pub struct Change {
     pub late_fill: bool,
     /// More was filled than was ever ordered.
     pub overfilled: bool,
+    /// It was filled on the other side than it was ordered on.
+    pub wrong_side: bool,
     /// A cancel came back without having ended the order.
     pub cancel_returned: bool,
 }
@@ -212,6 +214,7 @@ impl Order {
         let mut change = Change {
             late_fill: closed && self.filled > self.reported,
             overfilled: self.filled > self.most(),
+            wrong_side: fill.side != self.side,
             ..Change::default()
         };
         self.reported = self.reported.max(self.filled);

@@ -180,7 +180,7 @@ wrapped_numbers!(
 );
 
 coded! {
-    VenueId { BinanceUsdm = 1 }
+    VenueId { BinanceUsdm = 1, BinanceSpot = 2 }
     Side { Buy = 1, Sell = 2 }
     OrderType { Limit = 1, Market = 2 }
     TimeInForce { Gtc = 1, Ioc = 2, Fok = 3, PostOnly = 4 }
@@ -228,6 +228,7 @@ coded! {
         RateLimit = 4,
         Encoding = 5,
         ConnectionEnded = 6,
+        Overdue = 7,
     }
     UnknownCause { Timeout = 1, Disconnected = 2, VenueUnsure = 3, Unreadable = 4 }
 }

@@ -1,7 +1,7 @@
 //! What is asked of the risk book and the proof that it agreed. Nothing here decides.
 
 use enigma_types::{
-    AccountId, BookTop, Instrument, InstrumentId, Price, Quantity, Side, StrategyId,
+    AccountId, BookTop, Instrument, InstrumentId, Nanos, Price, Quantity, Side, StrategyId,
 };
 
 use super::rejection::Gate;
@@ -23,6 +23,8 @@ pub struct ReplaceIntent {
     pub quantity: Quantity,
     /// The largest total that may stand at the venue now; all of it is reserved already.
     pub previous_quantity: Quantity,
+    /// How much more its order may be worth if the change takes effect, in price times quantity.
+    pub value_growth: i128,
     pub reduce_only: bool,
 }
 
@@ -33,6 +35,8 @@ pub struct CheckContext<'a> {
     pub book: &'a BookTop,
     /// Anything but `Open` refuses; the desk looks at sessions, reconciliation and journal.
     pub gate: Gate,
+    /// When what led to the intent was received; `None` for a person's wish.
+    pub signal_at: Option<Nanos>,
 }
 
 impl<T> Approved<T> {

@@ -5,12 +5,13 @@
 //! 15c3-5 (c)(1), in the numbering C1 to C23 of this project.
 
 use enigma_types::{
-    AccountId, BookTop, Instrument, InstrumentId, Nanos, Price, Quantity, Side, StrategyId,
+    AccountId, Amount, BookTop, Instrument, InstrumentId, Nanos, Price, Quantity, Side, StrategyId,
 };
 
 use super::exposure::Exposure;
 use super::limits::{EngineLimits, InstrumentLimits, StrategyRow, amount_unit};
 use super::rejection::{Gate, MICRO, RiskCheck, RiskRejection, Unit};
+use super::throttle::{Window, share};
 
 /// A new order or a change of one, as the checks see it. The price is always a limit.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +24,8 @@ pub(super) struct Wish {
     pub(super) quantity: Quantity,
     /// How much more may fill than before.
     pub(super) growth: Quantity,
+    /// How much more open orders may be worth than before, in price times quantity.
+    pub(super) value_growth: i128,
     pub(super) reduce_only: bool,
     /// The price was made from the reference.
     pub(super) market: bool,
@@ -37,6 +40,8 @@ pub(super) struct Facts<'a> {
     pub(super) instrument: &'a Instrument,
     pub(super) reference: Option<Reference>,
     pub(super) book_age: Nanos,
+    /// How long ago what the wish answers to was received; `None` for a person's wish.
+    pub(super) signal_age: Option<Nanos>,
     pub(super) gate: Gate,
     pub(super) killed: bool,
     /// Offset and uncertainty together; `None` while the clocks were never compared.
@@ -49,24 +54,30 @@ pub(super) struct Facts<'a> {
     pub(super) restricted: bool,
     pub(super) open_orders: u32,
     pub(super) strategy_open_orders: u32,
-    pub(super) messages: u64,
+    pub(super) open_value: Amount,
+    pub(super) strategy_open_value: Amount,
+    pub(super) messages: [u64; Window::ALL.len()],
     pub(super) strategy_messages: u64,
+    pub(super) back_off: Nanos,
 }
 
-/// The middle of a sound book. Doubled, so that half a price unit is exact.
+/// The best prices of a sound book, and their middle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Reference {
+    bid: Price,
+    ask: Price,
+    /// Twice the middle, so that half a price unit is exact.
     doubled: i128,
 }
 
-/// The prices that the collar and the venue's band leave, both ends included.
+/// The prices that the collar, the touch and the venue's band leave to one side, both ends
+/// included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Collar {
     low: i64,
     high: i64,
-    /// The outermost prices inside that lie on the grid and within the instrument's bounds.
-    marketable_buy: Price,
-    marketable_sell: Price,
+    /// The outermost price inside that lies on the grid and within the instrument's bounds.
+    pub(super) marketable: Price,
 }
 
 /// Asks every check, cheap ones first; the first refusal counts.
@@ -79,6 +90,16 @@ pub(super) fn run(facts: &Facts<'_>) -> Result<(), RiskRejection> {
     Ok(())
 }
 
+/// C8 for the engine's windows: whether one message more of this sender is too many.
+pub(super) fn throttle_engine(
+    engine: &EngineLimits,
+    messages: [u64; Window::ALL.len()],
+    strategy: StrategyId,
+) -> Option<RiskRejection> {
+    let mut windows = messages.into_iter().zip(engine.max_messages);
+    windows.find_map(|(messages, limit)| throttle(messages, share(limit, strategy)))
+}
+
 /// C8 for one window: whether one message more is too many.
 pub(super) fn throttle(messages: u64, limit: u32) -> Option<RiskRejection> {
     (messages >= u64::from(limit)).then(|| RiskRejection {
@@ -89,10 +110,11 @@ pub(super) fn throttle(messages: u64, limit: u32) -> Option<RiskRejection> {
     })
 }
 
-const ORDERED: [fn(&Facts<'_>) -> Option<RiskRejection>; 12] = [
+const ORDERED: [fn(&Facts<'_>) -> Option<RiskRejection>; 14] = [
     check_kill_switch,
     check_gate,
     check_clock_skew,
+    check_signal_age,
     check_order_quantity,
     check_open_orders,
     check_reference,
@@ -100,6 +122,7 @@ const ORDERED: [fn(&Facts<'_>) -> Option<RiskRejection>; 12] = [
     check_reduce_only,
     check_collar,
     check_order_notional,
+    check_open_notional,
     check_worst_case_position,
     check_throttle,
 ];
@@ -127,9 +150,20 @@ fn check_clock_skew(facts: &Facts<'_>) -> Option<RiskRejection> {
     let limit = facts.engine.max_clock_skew.0;
     let skew = facts.clock_skew_ns.unwrap_or(u64::MAX);
     (skew > limit).then(|| RiskRejection {
-        check: RiskCheck::ClockSkew,
+        check: RiskCheck::Timeliness,
         limit: clamped(i128::from(limit)),
         value: clamped(i128::from(skew)),
+        unit: Unit::Nanoseconds,
+    })
+}
+
+/// C17. The market has gone on since: whoever wants this still, will want it again.
+fn check_signal_age(facts: &Facts<'_>) -> Option<RiskRejection> {
+    let (age, limit) = (facts.signal_age?, facts.engine.max_signal_age);
+    (age > limit).then(|| RiskRejection {
+        check: RiskCheck::Timeliness,
+        limit: clamped(i128::from(limit.0)),
+        value: clamped(i128::from(age.0)),
         unit: Unit::Nanoseconds,
     })
 }
@@ -245,7 +279,8 @@ fn check_reduce_only(facts: &Facts<'_>) -> Option<RiskRejection> {
 
 /// C3. Without a reference only what surely reduces comes this far.
 fn check_collar(facts: &Facts<'_>) -> Option<RiskRejection> {
-    let collar = facts.reference?.collar(facts.engine.price_collar_bps, facts.instrument);
+    let (instrument, side) = (facts.instrument, facts.wish.side);
+    let collar = facts.reference?.collar(&facts.engine, &facts.own, instrument, side);
     let price = facts.wish.price.0;
     let limit = match price {
         _ if price > collar.high => collar.high,
@@ -264,6 +299,28 @@ fn check_order_notional(facts: &Facts<'_>) -> Option<RiskRejection> {
     let doubled = i128::from(facts.wish.quantity.0).saturating_mul(doubled_price);
     let limits = [facts.own.max_order_notional, Some(facts.limits.max_order_notional)];
     exceeded(facts, RiskCheck::MaxOrderNotional, doubled, limits)
+}
+
+/// C7: the value of what may still trade, of the strategy and of the engine. What surely reduces
+/// passes, so that a way out is never shut.
+fn check_open_notional(facts: &Facts<'_>) -> Option<RiskRejection> {
+    let growth = facts.wish.value_growth.saturating_mul(amount_unit(facts.instrument));
+    if growth <= 0 || facts.wish.reduce_only {
+        return None;
+    }
+    let scopes = [
+        (facts.strategy_open_value, facts.own.max_open_notional),
+        (facts.open_value, Some(facts.engine.max_open_notional)),
+    ];
+    scopes.into_iter().find_map(|(open, limit)| {
+        let (value, limit) = (open.0.saturating_add(growth), limit?.0);
+        (value > limit).then(|| RiskRejection {
+            check: RiskCheck::OpenOrders,
+            limit: clamped(limit.div_euclid(MICRO)),
+            value: clamped(ceiling(value, MICRO)),
+            unit: Unit::MicroQuote,
+        })
+    })
 }
 
 /// C5: the strategy's quantity, and the account's value at the reference. Only the extreme that
@@ -288,13 +345,21 @@ fn check_worst_case_position(facts: &Facts<'_>) -> Option<RiskRejection> {
     exceeded(facts, RiskCheck::WorstCasePosition, doubled, limits)
 }
 
-/// C8: of the strategy and of the engine.
+/// C8: the pause after a venue had no room, then the windows of the strategy and of the engine.
 fn check_throttle(facts: &Facts<'_>) -> Option<RiskRejection> {
+    if facts.back_off > Nanos::ZERO {
+        return Some(RiskRejection {
+            check: RiskCheck::MessageThrottle,
+            limit: 0,
+            value: clamped(i128::from(facts.back_off.0)),
+            unit: Unit::Nanoseconds,
+        });
+    }
     facts
         .own
         .max_messages_per_second
         .and_then(|limit| throttle(facts.strategy_messages, limit))
-        .or_else(|| throttle(facts.messages, facts.engine.max_messages_per_second))
+        .or_else(|| throttle_engine(&facts.engine, facts.messages, facts.wish.strategy))
 }
 
 impl Reference {
@@ -302,14 +367,29 @@ impl Reference {
     pub(super) fn of(book: &BookTop) -> Option<Self> {
         let (bid, ask) = (book.best_bid()?, book.best_ask()?);
         let real = bid.price.0 > 0 && bid.quantity.0 > 0 && ask.quantity.0 > 0;
-        (real && bid.price < ask.price)
-            .then(|| Self { doubled: i128::from(bid.price.0) + i128::from(ask.price.0) })
+        (real && bid.price < ask.price).then(|| Self {
+            bid: bid.price,
+            ask: ask.price,
+            doubled: i128::from(bid.price.0) + i128::from(ask.price.0),
+        })
     }
 
-    /// What `bps` around the reference and the venue's own band leave. The band's numbers are
-    /// multipliers of the mark price; the book's middle stands in for it.
-    pub(super) fn collar(self, bps: u32, instrument: &Instrument) -> Collar {
-        let bps = i128::from(bps);
+    /// A quantity's value at the middle, in price times quantity, rounded up.
+    pub(super) fn value(self, quantity: i64) -> i128 {
+        ceiling(i128::from(quantity).saturating_mul(self.doubled), 2)
+    }
+
+    /// What the basis points around the middle, the ticks through the touch and the venue's own
+    /// band leave. The band's numbers are multipliers of the mark price; the book's middle stands
+    /// in for it. A passive price has no touch to go through.
+    pub(super) fn collar(
+        self,
+        engine: &EngineLimits,
+        own: &StrategyRow,
+        instrument: &Instrument,
+        side: Side,
+    ) -> Collar {
+        let bps = i128::from(engine.price_collar_bps);
         let mut low = ceiling(self.doubled * (10_000 - bps), 20_000);
         let mut high = (self.doubled * (10_000 + bps)).div_euclid(20_000);
         if let Some(down) = instrument.band_down_e8 {
@@ -318,25 +398,21 @@ impl Reference {
         if let Some(up) = instrument.band_up_e8 {
             high = high.min((self.doubled * i128::from(up)).div_euclid(200_000_000));
         }
+        let ticks = engine.max_ticks_through_touch;
+        let ticks = own.max_ticks_through_touch.map_or(ticks, |own| own.min(ticks));
+        let through = i128::from(ticks) * i128::from(instrument.tick.0);
+        match side {
+            Side::Buy => high = high.min(i128::from(self.ask.0) + through),
+            Side::Sell => low = low.max(i128::from(self.bid.0) - through),
+        }
         let (low, high) = (clamped(low), clamped(high));
         let (floor, top) = (instrument.min_price.0.max(1), instrument.max_price.0);
-        let highest = if top > 0 { high.min(top) } else { high };
-        Collar {
-            low,
-            high,
-            marketable_buy: Price(highest).floor_to(instrument.tick),
-            marketable_sell: Price(low.max(floor)).ceil_to(instrument.tick),
-        }
-    }
-}
-
-impl Collar {
-    /// The limit price that stands for "at any price that is still acceptable".
-    pub(super) const fn marketable(self, side: Side) -> Price {
-        match side {
-            Side::Buy => self.marketable_buy,
-            Side::Sell => self.marketable_sell,
-        }
+        let marketable = match side {
+            Side::Buy if top > 0 => Price(high.min(top)).floor_to(instrument.tick),
+            Side::Buy => Price(high).floor_to(instrument.tick),
+            Side::Sell => Price(low.max(floor)).ceil_to(instrument.tick),
+        };
+        Collar { low, high, marketable }
     }
 }
 

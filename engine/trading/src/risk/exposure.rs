@@ -88,6 +88,11 @@ impl<T: Clone + Default> Grid<T> {
         self.cells.get_mut(place)
     }
 
+    pub(super) fn rows(&self) -> u16 {
+        let rows = self.cells.len().checked_div(self.columns).unwrap_or_default();
+        u16::try_from(rows).unwrap_or(u16::MAX)
+    }
+
     pub(super) fn clear_row(&mut self, row: u16) {
         let start = usize::from(row) * self.columns;
         if let Some(cells) = self.cells.get_mut(start..start + self.columns) {

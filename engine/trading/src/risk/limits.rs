@@ -8,6 +8,8 @@ use enigma_types::{
     StrategyLimits,
 };
 
+use super::throttle::Window;
+
 /// Why limits can't be put in force. What was in force before stays so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LimitError {
@@ -21,15 +23,21 @@ pub enum LimitError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct EngineLimits {
     pub(super) price_collar_bps: u32,
+    pub(super) max_ticks_through_touch: u32,
     pub(super) max_book_age: Nanos,
     pub(super) max_open_orders: u32,
-    pub(super) max_messages_per_second: u32,
+    pub(super) max_open_notional: Amount,
+    pub(super) max_messages: [u32; Window::ALL.len()],
     pub(super) max_clock_skew: Nanos,
+    pub(super) max_signal_age: Nanos,
+    pub(super) max_order_age: Nanos,
 }
 
 /// The engine's limits in one instrument's units of price times quantity.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct InstrumentLimits {
+    /// How many units of `Amount` one unit here is.
+    pub(super) unit: i128,
     pub(super) max_order_notional: i128,
     pub(super) max_position_notional: i128,
 }
@@ -42,38 +50,33 @@ pub(super) struct StrategyRow {
     pub(super) instrument: Option<InstrumentId>,
     pub(super) max_order_quantity: Option<Quantity>,
     pub(super) max_order_notional: Option<i128>,
+    pub(super) max_ticks_through_touch: Option<u32>,
     pub(super) max_position: Option<Quantity>,
     pub(super) max_open_orders: Option<u32>,
+    pub(super) max_open_notional: Option<Amount>,
     pub(super) max_messages_per_second: Option<u32>,
 }
 
 impl EngineLimits {
     pub(super) fn new(limits: &RiskLimits) -> Result<Self, LimitError> {
-        for (name, value) in [
-            ("max_order_notional", limits.max_order_notional),
-            ("max_position_notional", limits.max_position_notional),
-        ] {
-            if value.is_zero() || value.is_sign_negative() {
-                return Err(LimitError::NotPositive(name));
-            }
+        if let Some(name) = limits.not_positive() {
+            return Err(LimitError::NotPositive(name));
         }
-        for (name, value) in [
-            ("price_collar_bps", limits.price_collar_bps),
-            ("max_book_age_ms", limits.max_book_age_ms),
-            ("max_open_orders", limits.max_open_orders),
-            ("max_messages_per_second", limits.max_messages_per_second),
-            ("max_clock_skew_ms", limits.max_clock_skew_ms),
-        ] {
-            if value == 0 {
-                return Err(LimitError::NotPositive(name));
-            }
-        }
+        let millis = |value| Nanos::from_millis(u64::from(value));
         Ok(Self {
             price_collar_bps: limits.price_collar_bps,
-            max_book_age: Nanos::from_millis(u64::from(limits.max_book_age_ms)),
+            max_ticks_through_touch: limits.max_ticks_through_touch,
+            max_book_age: millis(limits.max_book_age_ms),
             max_open_orders: limits.max_open_orders,
-            max_messages_per_second: limits.max_messages_per_second,
-            max_clock_skew: Nanos::from_millis(u64::from(limits.max_clock_skew_ms)),
+            max_open_notional: amount_below(limits.max_open_notional),
+            max_messages: Window::ALL.map(|window| match window {
+                Window::Second => limits.max_messages_per_second,
+                Window::TenSeconds => limits.max_messages_per_10_seconds,
+                Window::Minute => limits.max_messages_per_minute,
+            }),
+            max_clock_skew: millis(limits.max_clock_skew_ms),
+            max_signal_age: millis(limits.max_signal_age_ms),
+            max_order_age: millis(limits.max_order_age_at_socket_ms),
         })
     }
 }
@@ -82,6 +85,7 @@ impl InstrumentLimits {
     pub(super) fn new(limits: &RiskLimits, instrument: &Instrument) -> Self {
         let unit = amount_unit(instrument);
         Self {
+            unit,
             max_order_notional: units_below(amount_below(limits.max_order_notional), unit),
             max_position_notional: units_below(amount_below(limits.max_position_notional), unit),
         }
@@ -100,22 +104,8 @@ impl StrategyRow {
         limits: &StrategyLimits,
         instrument: &Instrument,
     ) -> Result<Self, LimitError> {
-        for (name, value) in [
-            ("max_order_quantity", limits.max_order_quantity),
-            ("max_order_notional", limits.max_order_notional),
-            ("max_position", limits.max_position),
-        ] {
-            if value.is_some_and(|value| value.is_zero() || value.is_sign_negative()) {
-                return Err(LimitError::NotPositive(name));
-            }
-        }
-        for (name, value) in [
-            ("max_open_orders", limits.max_open_orders),
-            ("max_messages_per_second", limits.max_messages_per_second),
-        ] {
-            if value == Some(0) {
-                return Err(LimitError::NotPositive(name));
-            }
+        if let Some(name) = limits.not_positive() {
+            return Err(LimitError::NotPositive(name));
         }
         let quantity = |value| quantity_below(value, instrument);
         let unit = amount_unit(instrument);
@@ -125,8 +115,10 @@ impl StrategyRow {
             max_order_notional: limits
                 .max_order_notional
                 .map(|value| units_below(amount_below(value), unit)),
+            max_ticks_through_touch: limits.max_ticks_through_touch,
             max_position: limits.max_position.map(quantity),
             max_open_orders: limits.max_open_orders,
+            max_open_notional: limits.max_open_notional.map(amount_below),
             max_messages_per_second: limits.max_messages_per_second,
         })
     }

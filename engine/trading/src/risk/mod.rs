@@ -4,8 +4,9 @@
 //! creation and never again, knows no clock, and sends, cancels and journals nothing itself.
 //!
 //! What the desk owes it: `order_opened` and `reserve` when an order is journalled, `on_fill` for
-//! each unique fill of what was reserved, `release` for what can be proved never to fill,
-//! `order_closed` at the end. Reservations end only on such proof.
+//! each unique fill, `release` for what was reserved and has filled or can be proved never to,
+//! `revalue` when what an order may trade for changes, `order_closed` at the end. Reservations end
+//! only on such proof.
 
 mod approval;
 mod checks;
@@ -13,22 +14,24 @@ mod exposure;
 mod limits;
 mod rejection;
 mod throttle;
+mod usage;
 
 use enigma_types::{
-    AccountId, Instrument, InstrumentId, InstrumentTable, Nanos, Now, OrderIntent, OrderType,
-    Price, Quantity, RiskLimits, Side, SignedQuantity, StrategyId, StrategyLimits, TimeInForce,
-    VenueId,
+    AccountId, Amount, Instrument, InstrumentId, InstrumentTable, Nanos, Now, OrderIntent,
+    OrderType, Price, Quantity, RiskLimits, Side, SignedQuantity, StrategyId, StrategyLimits,
+    TimeInForce, VenueId,
 };
 
 pub use approval::{Approved, CheckContext, ReplaceIntent};
 pub use exposure::Exposure;
 pub use limits::LimitError;
 pub use rejection::{Gate, RiskCheck, RiskRejection, Unit};
+pub use usage::{Limit, LimitUse};
 
 use checks::{Facts, Reference, Wish};
 use exposure::Grid;
 use limits::{EngineLimits, InstrumentLimits, StrategyRow};
-use throttle::MessageWindow;
+use throttle::{EngineThrottle, StrategyThrottle};
 
 /// The state that the checks need, preallocated for all ids of the run.
 #[derive(Debug)]
@@ -43,8 +46,11 @@ pub struct RiskBook {
     restricted: Grid<bool>,
     open_orders: u32,
     open_by_strategy: Box<[u32]>,
-    engine_messages: Throttle,
-    strategy_messages: Box<[Throttle]>,
+    /// What open orders may still trade for, at their limit prices.
+    open_value: Amount,
+    open_value_by_strategy: Box<[Amount]>,
+    engine_messages: EngineThrottle,
+    strategy_messages: Box<[StrategyThrottle]>,
     clocks: [Option<ClockEstimate>; VenueId::ALL.len()],
     killed: bool,
 }
@@ -54,13 +60,6 @@ pub struct RiskBook {
 struct ClockEstimate {
     offset_ns: i64,
     uncertainty_ns: u64,
-}
-
-/// Messages of one scope. Cancels have a window of their own, so that orders never starve them.
-#[derive(Clone, Debug)]
-struct Throttle {
-    orders: MessageWindow,
-    cancels: MessageWindow,
 }
 
 impl RiskBook {
@@ -86,8 +85,10 @@ impl RiskBook {
             restricted: Grid::new(accounts, columns),
             open_orders: 0,
             open_by_strategy: vec![0; rows].into(),
-            engine_messages: Throttle::new(),
-            strategy_messages: vec![Throttle::new(); rows].into(),
+            open_value: Amount::ZERO,
+            open_value_by_strategy: vec![Amount::ZERO; rows].into(),
+            engine_messages: EngineThrottle::new(),
+            strategy_messages: vec![StrategyThrottle::new(); rows].into(),
             clocks: [None; VenueId::ALL.len()],
             killed: false,
         };
@@ -182,7 +183,7 @@ impl RiskBook {
         self.update(strategy, account, instrument, |row| row.reserve(side, quantity));
     }
 
-    /// This much of what was reserved will never fill.
+    /// This much of what was reserved has filled, or never will.
     pub fn release(
         &mut self,
         strategy: StrategyId,
@@ -194,23 +195,20 @@ impl RiskBook {
         self.update(strategy, account, instrument, |row| row.release(side, quantity));
     }
 
-    /// A fill of what was reserved: leaves become position.
-    pub fn on_fill(
-        &mut self,
-        strategy: StrategyId,
-        account: AccountId,
-        instrument: InstrumentId,
-        side: Side,
-        quantity: Quantity,
-    ) {
-        self.update(strategy, account, instrument, |row| {
-            row.release(side, quantity);
-            row.fill(side, quantity);
-        });
+    /// What an order may still trade for has changed, in price times quantity.
+    pub fn revalue(&mut self, strategy: StrategyId, instrument: InstrumentId, was: i128, is: i128) {
+        let unit = self.instruments.get(usize::from(instrument.0)).map_or(0, |row| row.unit);
+        let change = is.saturating_sub(was).saturating_mul(unit);
+        let own = self.open_value_by_strategy.get_mut(usize::from(strategy.0));
+        for value in own.into_iter().chain([&mut self.open_value]) {
+            let changed = value.0.saturating_add(change);
+            debug_assert!(changed >= 0, "only what was reserved is given back");
+            *value = Amount(changed.max(0));
+        }
     }
 
-    /// A fill of what wasn't reserved any more: it came after its order was closed.
-    pub fn on_late_fill(
+    /// A fill, on the side that the venue says. What was reserved for it is released apart.
+    pub fn on_fill(
         &mut self,
         strategy: StrategyId,
         account: AccountId,
@@ -250,6 +248,27 @@ impl RiskBook {
         if let Some(clock) = self.clocks.get_mut(venue as usize) {
             *clock = Some(ClockEstimate { offset_ns, uncertainty_ns });
         }
+    }
+
+    /// An order of the strategy, handed over at `sent_at`, was turned away because a rate limit
+    /// left no room. Its new orders wait; a person is told instead.
+    pub fn on_turned_away(&mut self, strategy: StrategyId, sent_at: Nanos, now: Nanos) {
+        let throttle = self.strategy_messages.get_mut(usize::from(strategy.0));
+        if let Some(throttle) = throttle.filter(|_| strategy != StrategyId::MANUAL) {
+            throttle.back_off.turned_away(sent_at, now);
+        }
+    }
+
+    /// A venue accepted an order of the strategy that was handed over at `sent_at`.
+    pub fn on_accepted(&mut self, strategy: StrategyId, sent_at: Nanos) {
+        if let Some(throttle) = self.strategy_messages.get_mut(usize::from(strategy.0)) {
+            throttle.back_off.accepted(sent_at);
+        }
+    }
+
+    /// C17: an order approved at `approved_at` has waited too long to be handed over.
+    pub fn is_overdue(&self, now: Nanos, approved_at: Nanos) -> bool {
+        now.since(approved_at) > self.engine.max_order_age
     }
 
     /// Latches: nothing passes until `rearm`.
@@ -294,9 +313,10 @@ impl RiskBook {
             OrderType::Market => {
                 order.order_type = OrderType::Limit;
                 order.time_in_force = TimeInForce::Ioc;
+                let own = self.row(intent.strategy).unwrap_or_default();
                 order.price = reference.map_or(Price::ZERO, |reference| {
-                    let bps = self.engine.price_collar_bps;
-                    reference.collar(bps, context.instrument).marketable(intent.side)
+                    let (engine, instrument) = (&self.engine, context.instrument);
+                    reference.collar(engine, &own, instrument, intent.side).marketable
                 });
                 true
             }
@@ -309,6 +329,7 @@ impl RiskBook {
             price: order.price,
             quantity: order.quantity,
             growth: order.quantity,
+            value_growth: i128::from(order.price.0) * i128::from(order.quantity.0),
             reduce_only: order.reduce_only,
             market,
             opens: true,
@@ -333,6 +354,7 @@ impl RiskBook {
             price: intent.price,
             quantity: intent.quantity,
             growth: intent.growth(),
+            value_growth: intent.value_growth,
             reduce_only: intent.reduce_only,
             market: false,
             opens: false,
@@ -350,17 +372,15 @@ impl RiskBook {
         strategy: StrategyId,
     ) -> Result<(), RiskRejection> {
         let at = now.mono;
+        let own_limit = self.row(strategy).and_then(|row| row.max_messages_per_second);
         let place = usize::from(strategy.0);
-        let own = self.strategies.get(place).and_then(Option::as_ref);
-        let own_limit = own.and_then(|row| row.max_messages_per_second);
         let mut own = own_limit.zip(self.strategy_messages.get_mut(place));
         if let Some((limit, throttle)) = &mut own {
             checks::throttle(throttle.cancels.count(at), *limit).map_or(Ok(()), Err)?;
         }
-        let engine = &mut self.engine_messages.cancels;
-        let limit = self.engine.max_messages_per_second;
-        checks::throttle(engine.count(at), limit).map_or(Ok(()), Err)?;
-        engine.record(at);
+        let cancels = &mut self.engine_messages.cancels;
+        checks::throttle_engine(&self.engine, cancels.count(at), strategy).map_or(Ok(()), Err)?;
+        cancels.record(at);
         if let Some((_, throttle)) = &mut own {
             throttle.cancels.record(at);
         }
@@ -399,7 +419,8 @@ impl RiskBook {
     ) -> Option<Facts<'a>> {
         let Wish { strategy, account, instrument, .. } = *wish;
         let place = usize::from(strategy.0);
-        let own = (*self.strategies.get(place)?)?;
+        let own = self.row(strategy)?;
+        let throttle = self.strategy_messages.get_mut(place)?;
         let ours = own.instrument.is_none_or(|only| only == instrument);
         if !ours || context.instrument.id != instrument || context.book.instrument != instrument {
             return None;
@@ -410,6 +431,7 @@ impl RiskBook {
             instrument: context.instrument,
             reference,
             book_age: now.since(context.book.received_at),
+            signal_age: context.signal_at.map(|at| now.since(at)),
             gate: context.gate,
             killed: self.killed,
             clock_skew_ns: clock
@@ -422,9 +444,16 @@ impl RiskBook {
             restricted: *self.restricted.get(account.0, instrument.0)?,
             open_orders: self.open_orders,
             strategy_open_orders: *self.open_by_strategy.get(place)?,
+            open_value: self.open_value,
+            strategy_open_value: *self.open_value_by_strategy.get(place)?,
             messages: self.engine_messages.orders.count(now),
-            strategy_messages: self.strategy_messages.get_mut(place)?.orders.count(now),
+            strategy_messages: throttle.orders.count(now),
+            back_off: throttle.back_off.left(now),
         })
+    }
+
+    fn row(&self, strategy: StrategyId) -> Option<StrategyRow> {
+        self.strategies.get(usize::from(strategy.0)).copied().flatten()
     }
 
     fn update(
@@ -450,16 +479,12 @@ impl RiskBook {
         if let Some(count) = self.open_by_strategy.get_mut(place) {
             *count = 0;
         }
-        if let Some(throttle) = self.strategy_messages.get_mut(place) {
-            throttle.orders.clear();
-            throttle.cancels.clear();
+        if let Some(value) = self.open_value_by_strategy.get_mut(place) {
+            *value = Amount::ZERO;
         }
-    }
-}
-
-impl Throttle {
-    fn new() -> Self {
-        Self { orders: MessageWindow::new(), cancels: MessageWindow::new() }
+        if let Some(throttle) = self.strategy_messages.get_mut(place) {
+            throttle.clear();
+        }
     }
 }
 

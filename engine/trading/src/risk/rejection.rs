@@ -18,17 +18,17 @@ pub enum RiskCheck {
     ReferenceValidity,
     /// C5: the position if everything that may be open fills.
     WorstCasePosition,
-    /// C7: orders that may be open.
+    /// C7: orders that may be open, and their value.
     OpenOrders,
-    /// C8: messages in any second.
+    /// C8: messages in any second, ten seconds and minute.
     MessageThrottle,
     /// C15: an order flagged reducing that could increase, or one that isn't flagged where only
     /// reducing is let through.
     ReduceOnly,
     /// C16: the venue's own rules for the instrument.
     SpecConformity,
-    /// C17: our clock against the venue's.
-    ClockSkew,
+    /// C17: our clock against the venue's, and how old what an order answers to is.
+    Timeliness,
     /// C18: sessions, reconciliation, journal, and whether limits are known at all.
     Gate,
     /// C20: the latch that a person lifts.
@@ -84,7 +84,7 @@ impl RiskCheck {
         Self::MessageThrottle,
         Self::ReduceOnly,
         Self::SpecConformity,
-        Self::ClockSkew,
+        Self::Timeliness,
         Self::Gate,
         Self::KillSwitch,
     ];
@@ -101,7 +101,7 @@ impl RiskCheck {
             Self::MessageThrottle => 8,
             Self::ReduceOnly => 15,
             Self::SpecConformity => 16,
-            Self::ClockSkew => 17,
+            Self::Timeliness => 17,
             Self::Gate => 18,
             Self::KillSwitch => 20,
         }
@@ -122,7 +122,7 @@ impl RiskCheck {
             Self::MessageThrottle => "message_throttle",
             Self::ReduceOnly => "reduce_only",
             Self::SpecConformity => "spec_conformity",
-            Self::ClockSkew => "clock_skew",
+            Self::Timeliness => "timeliness",
             Self::Gate => "gate",
             Self::KillSwitch => "kill_switch",
         }
@@ -135,11 +135,16 @@ impl RiskCheck {
             Self::PriceCollar => "the price lies outside the collar around the reference",
             Self::ReferenceValidity => "the book is no valid reference: unsound or too old",
             Self::WorstCasePosition => "the position could exceed its limit if everything fills",
-            Self::OpenOrders => "too many orders may be open already",
-            Self::MessageThrottle => "too many messages within one second",
+            Self::OpenOrders => "too many orders, or orders worth too much, may be open already",
+            Self::MessageThrottle => {
+                "too many messages within a second, ten seconds or a minute, or the venue had no room"
+            }
             Self::ReduceOnly => "only what surely reduces the position is let through",
             Self::SpecConformity => "the order breaks a rule of the instrument",
-            Self::ClockSkew => "our clock stands too far from the venue's, or isn't compared yet",
+            Self::Timeliness => {
+                "our clock stands too far from the venue's or isn't compared yet, or what the order \
+                 answers to is too old"
+            }
             Self::Gate => "trading is closed: session, reconciliation, journal or limits",
             Self::KillSwitch => "the kill switch is engaged",
         }

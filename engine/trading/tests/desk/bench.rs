@@ -110,6 +110,8 @@ pub(crate) fn settings() -> DeskSettings {
     let limits = RiskLimits {
         max_book_age_ms: 60_000,
         max_messages_per_second: 100,
+        max_messages_per_10_seconds: 1_000,
+        max_messages_per_minute: 6_000,
         ..RiskLimits::default()
     };
     let accounts = vec![(ACCOUNT, VENUE)];

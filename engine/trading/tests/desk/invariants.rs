@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use enigma_trading::command::DeskCommand;
 use enigma_trading::orders::Lifecycle;
-use enigma_types::{ClientOrderId, Quantity, SessionKind, Side, StrategyId, VenueRequest};
+use enigma_trading::risk::Limit;
+use enigma_types::{Amount, ClientOrderId, Quantity, SessionKind, Side, StrategyId, VenueRequest};
 
 use crate::bench::{ACCOUNT, BTC};
 use crate::faults::Faults;
-use crate::simulation::{Parcel, SECOND, WINDOW, World};
+use crate::network::{Parcel, SECOND, WINDOW};
+use crate::simulation::World;
 
 /// What the limit on the position's value comes to at the middle of 100.0.
 const MOST_HELD: i64 = 60;
@@ -113,13 +115,28 @@ impl World {
             assert_eq!((order.price, order.quantity), (theirs.terms.price, theirs.terms.quantity));
         }
         self.check_money();
+        self.check_open_value();
         self.killed = true;
         self.command(DeskCommand::Kill { reason: "the end".into() });
         self.pass(120 * SECOND);
         assert_eq!(self.venue.live().count(), 0, "I9, I17: every cancel came through");
         assert!(self.desk.orders().is_empty());
         self.check_money();
+        self.check_open_value();
         self.crash();
+    }
+
+    /// What open orders may still trade for is what the venue's books say.
+    fn check_open_value(&mut self) {
+        let unit = Amount::from_units(1).0 / 10_000;
+        let open = self.venue.live();
+        let open: i128 = open
+            .map(|order| i128::from(order.leaves()) * i128::from(order.terms.price.0) * unit)
+            .sum();
+        let now = self.now().mono;
+        let used = self.desk.engine_use(now);
+        let used = used.into_iter().find(|used| used.limit == Limit::OpenNotional);
+        assert_eq!(used.unwrap().used, open, "C7: the value of open orders");
     }
 
     fn check_money(&self) {

@@ -2,10 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may stop here")]
 
-mod behaviour;
 mod bench;
 mod faults;
 mod invariants;
+mod limits;
+mod network;
+mod operator;
+mod orders;
 mod reconciliation;
 mod recovery;
 mod simulation;

@@ -2,8 +2,8 @@
 
 use enigma_trading::orders::OrderStatus;
 use enigma_types::{
-    ClientOrderId, Outcome, Query, Report, ReportSource, SessionKind, SessionState, Side,
-    StrategyId, TradeId, VenueRequest, WorkingStatus,
+    ClientOrderId, OrderReference, Outcome, Query, Report, ReportSource, SessionKind, SessionState,
+    Side, StrategyId, TradeId, VenueOrderId, VenueRequest, WorkingStatus,
 };
 
 use crate::bench::{ACCOUNT, BTC, Bench, external, fill, position, venue_id};
@@ -257,4 +257,53 @@ fn an_order_that_was_proved_dead_and_is_shown_open_is_taken_back_and_cancelled()
     assert_eq!(bench.desk.risk().open_orders(), 1);
     bench.restart();
     assert!(bench.order(id).is_some());
+}
+
+#[test]
+fn an_order_taken_back_gets_the_fills_that_waited_for_it() {
+    let mut bench = Bench::ready();
+    let id = bench.place(Side::Buy, 10).unwrap();
+    bench.pass_ms(15_000);
+    let asked_at = enigma_types::Nanos(bench.now.mono.0 + 2_000_000_000);
+    let mut absent = bench.said(OrderReference::Ours(id), Outcome::NotFound { asked_at });
+    if let Report::Execution(execution) = &mut absent {
+        execution.venue_order_id = VenueOrderId::default();
+    }
+    bench.report(absent);
+    assert_eq!(bench.status(id), None);
+    let early = queried_fill(&bench, id, 4, Side::Buy, 6);
+    bench.report(early);
+    assert_eq!(bench.desk.positions().traded(StrategyId::MANUAL, BTC).0, 0, "nobody's yet");
+    bench.tell_open(id);
+    assert_eq!(bench.order(id).unwrap().filled.0, 6);
+    assert_eq!(bench.desk.positions().traded(StrategyId::MANUAL, BTC).0, 6);
+    let exposure = bench.desk.risk().exposure(ACCOUNT, BTC);
+    assert_eq!((exposure.position.0, exposure.buys.0), (6, 4));
+    assert_eq!(bench.desk.counters().fills_external, 0);
+    bench.restart();
+    assert_eq!(bench.order(id).unwrap().filled.0, 6);
+}
+
+#[test]
+fn a_fill_on_the_wrong_side_moves_the_position_as_the_venue_says_and_frees_its_own_order() {
+    let mut bench = Bench::ready();
+    let (id, other) = (bench.open_order(), bench.open_order());
+    bench.tell(id, fill(1, Side::Sell, 4));
+    assert_eq!(bench.held(), -4, "the venue's side");
+    assert_eq!(bench.desk.positions().traded(StrategyId::MANUAL, BTC).0, -4);
+    let exposure = bench.desk.risk().exposure(ACCOUNT, BTC);
+    assert_eq!((exposure.position.0, exposure.buys.0, exposure.sells.0), (-4, 16, 0));
+    assert_eq!(bench.desk.counters().fills_on_wrong_side, 1);
+    assert_eq!(bench.count_records("Difference"), 1, "and somebody is told");
+    bench.tell(id, fill(2, Side::Sell, 6));
+    assert_eq!(bench.status(id), None);
+    bench.tell(other, fill(3, Side::Buy, 10));
+    let exposure = bench.desk.risk().exposure(ACCOUNT, BTC);
+    assert_eq!((exposure.position.0, exposure.buys.0, exposure.sells.0), (0, 0, 0));
+    assert_eq!(bench.desk.risk().open_orders(), 0);
+    // One that comes after the end is counted and told as well.
+    bench.tell(id, fill(4, Side::Sell, 1));
+    assert_eq!(bench.desk.counters().fills_on_wrong_side, 3);
+    bench.restart();
+    assert_eq!(bench.held(), -1);
 }

@@ -13,6 +13,8 @@ use crate::strategy::scene;
 const ACCOUNTS: u16 = 2;
 const STRATEGIES: u16 = 3;
 const INSTRUMENTS: u16 = 2;
+/// Units of `Amount` in one of price times quantity.
+const VALUE_UNIT: i128 = 10_i128.pow(Amount::DIGITS as u32 - 4);
 
 /// An order as the naive model keeps it.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +23,8 @@ struct Order {
     account: AccountId,
     instrument: InstrumentId,
     side: Side,
+    /// The quantity it was opened with.
+    asked: i64,
     total: i64,
     filled: i64,
     /// What a replace in flight may add.
@@ -149,11 +153,13 @@ impl History {
     ) {
         self.risk.order_opened(strategy, account, instrument);
         self.risk.reserve(strategy, account, instrument, side, Quantity(quantity));
+        self.risk.revalue(strategy, instrument, 0, value(quantity));
         self.orders.push(Order {
             strategy,
             account,
             instrument,
             side,
+            asked: quantity,
             total: quantity,
             filled: 0,
             growth: 0,
@@ -164,7 +170,9 @@ impl History {
     fn grow(&mut self, order: usize, quantity: i64) {
         let Some(order) = self.orders.get_mut(order).filter(|order| order.open) else { return };
         let (strategy, account, instrument) = order.scope();
+        let was = order.leaves();
         order.growth += quantity;
+        self.risk.revalue(strategy, instrument, value(was), value(order.leaves()));
         self.risk.reserve(strategy, account, instrument, order.side, Quantity(quantity));
     }
 
@@ -186,10 +194,11 @@ impl History {
                 let quantity = quantity.min(leaves);
                 order.filled += quantity;
                 self.risk.on_fill(strategy, account, instrument, side, Quantity(quantity));
+                self.risk.release(strategy, account, instrument, side, Quantity(quantity));
             }
             Step::LateFill { quantity, .. } if !order.open => {
                 self.late.push((*order, quantity));
-                self.risk.on_late_fill(strategy, account, instrument, side, Quantity(quantity));
+                self.risk.on_fill(strategy, account, instrument, side, Quantity(quantity));
             }
             Step::Settle { grown, .. } if order.open && order.growth > 0 => {
                 if grown || order.filled > order.total {
@@ -212,6 +221,8 @@ impl History {
             | Step::Settle { .. }
             | Step::Close { .. } => {}
         }
+        let is = order.leaves();
+        self.risk.revalue(strategy, instrument, value(leaves), value(is));
     }
 
     fn recomputed(&self, belongs: impl Fn(&Order) -> bool) -> Exposure {
@@ -231,11 +242,19 @@ impl History {
     }
 }
 
+/// What so much is worth: every order of these histories has the same price.
+fn value(quantity: i64) -> i128 {
+    10_000 * i128::from(quantity)
+}
+
 fn limits() -> (RiskLimits, StrategyLimits) {
     let engine = RiskLimits {
         max_position_notional: Decimal::new(90, 0),
         max_messages_per_second: 1_000_000,
+        max_messages_per_10_seconds: 1_000_000,
+        max_messages_per_minute: 1_000_000,
         max_open_orders: 1_000_000,
+        max_open_notional: Decimal::new(150, 0),
         ..RiskLimits::default()
     };
     let own = StrategyLimits { max_position: Some(Decimal::new(60, 3)), ..Default::default() };
@@ -263,7 +282,8 @@ fn ask_and_step(history: &mut History, step: Step) {
                 reduce_only: quantity % 5 == 0,
             };
             let instrument = history.instruments.get(scope.2).unwrap();
-            let context = CheckContext { instrument, book: &top, gate: Gate::Open };
+            let context =
+                CheckContext { instrument, book: &top, gate: Gate::Open, signal_at: None };
             if let Ok(approved) = history.risk.check(now, &intent, &context) {
                 let quantity = approved.into_inner().quantity;
                 history.open(scope, side, quantity.0);
@@ -281,10 +301,12 @@ fn ask_and_step(history: &mut History, step: Step) {
                 price: Price(10_000),
                 quantity: Quantity(previous + quantity),
                 previous_quantity: Quantity(previous),
+                value_growth: value(quantity),
                 reduce_only: false,
             };
             let instrument = history.instruments.get(order.instrument).unwrap();
-            let context = CheckContext { instrument, book: &top, gate: Gate::Open };
+            let context =
+                CheckContext { instrument, book: &top, gate: Gate::Open, signal_at: None };
             if let Ok(approved) = history.risk.check_replace(now, &intent, &context) {
                 let growth = approved.into_inner().growth();
                 history.grow(place, growth.0);
@@ -320,6 +342,16 @@ proptest! {
         }
         let open = history.orders.iter().filter(|order| order.open).count();
         prop_assert_eq!(usize::try_from(history.risk.open_orders()).unwrap(), open);
+        let leaves = |of: &dyn Fn(&&Order) -> bool| -> i128 {
+            let orders = history.orders.iter().filter(of);
+            orders.map(|order| value(order.leaves()) * VALUE_UNIT).sum()
+        };
+        prop_assert_eq!(history.risk.open_value.0, leaves(&|_| true));
+        for strategy in 0..STRATEGIES {
+            let own = leaves(&|order| order.strategy.0 == strategy);
+            let kept = history.risk.open_value_by_strategy[usize::from(strategy)];
+            prop_assert_eq!(kept.0, own, "strategy {}", strategy);
+        }
     }
 
     #[test]
@@ -329,8 +361,13 @@ proptest! {
         let (engine, own) = limits();
         let mut history = History::new(&engine, &own);
         let most = Amount::from_decimal(engine.max_position_notional).unwrap();
+        let most_open = Amount::from_decimal(engine.max_open_notional).unwrap();
         for step in steps {
             ask_and_step(&mut history, step);
+            // What surely reduced when it was asked for is let through.
+            let bound = history.orders.iter().filter(|order| order.asked % 5 != 0);
+            let open: i128 = bound.map(|order| value(order.leaves()) * VALUE_UNIT).sum();
+            prop_assert!(open <= most_open.0, "{open} may be open");
             for instrument in (0..INSTRUMENTS).map(InstrumentId) {
                 let rules = history.instruments.get(instrument).unwrap();
                 for account in (0..ACCOUNTS).map(AccountId) {
