@@ -1,6 +1,6 @@
 # What the README names: run, test, bench, and check for a quick look in between.
 
-.PHONY: run test bench check
+.PHONY: run test bench bench-readme check
 
 # Builds the release and starts the daemon on its embedded simulator. Ctrl-C drains.
 run:
@@ -21,6 +21,10 @@ loom:
 # Runs the benches, prints one table and writes target/bench/*.json.
 bench:
 	cargo bench --workspace --locked --benches
+
+# Also writes the README's figures, from a tree without changes.
+bench-readme:
+	cargo bench --workspace --locked --bench tick_to_order -- --write-readme
 
 # Formats, lints and types only.
 check:

@@ -7,7 +7,7 @@
 //! `/metrics` shows it. Order store, journal, every risk check, metrics and, where the row says
 //! so, TLS are on; the strategy is `taker` on every tick. What a shared machine adds is in there.
 //!
-//! `cargo bench --bench tick_to_order -- [--ticks N] [--rate N]`
+//! `cargo bench --bench tick_to_order -- [--ticks N] [--rate N] [--write-readme]`
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a bench may stop here")]
 #![expect(clippy::print_stdout, reason = "the table is the result")]
@@ -52,6 +52,9 @@ fn main() {
     }
     result::print(&rows);
     result::write_files(&rows);
+    if arguments.iter().any(|argument| argument == "--write-readme") {
+        result::write_readme("tick_to_order", "make bench", &rows);
+    }
 }
 
 fn run(asked: Asked, transport: Transport, key_type: &'static str) -> Vec<Row> {

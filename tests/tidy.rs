@@ -3,6 +3,10 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may stop here")]
 
+#[path = "../benches/result/figures.rs"]
+#[expect(dead_code, reason = "the bench uses the rest")]
+mod figures;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -197,6 +201,21 @@ fn every_file_that_the_readme_names_is_there() {
     let links = readme.split("](").skip(1).filter_map(|rest| rest.split_once(')'));
     for (link, _) in links.filter(|(link, _)| !link.starts_with('#')) {
         assert!(root().join(link).exists(), "README.md names {link}");
+    }
+}
+
+#[test]
+fn the_figures_in_the_readme_are_those_of_the_result_files() {
+    let readme = read("README.md");
+    for entry in fs::read_dir(root().join("benches/result")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "json") {
+            continue;
+        }
+        let bench = path.file_stem().unwrap().to_str().unwrap();
+        let result = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        let inserted = figures::inserted(&readme, bench, &result);
+        assert_eq!(inserted.as_deref(), Some(readme.as_str()), "figures of {bench}");
     }
 }
 

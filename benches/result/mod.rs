@@ -1,4 +1,7 @@
-//! What a bench found: one table on the terminal and one JSON file a row.
+//! What a bench found: one table on the terminal, one JSON file a row and, when asked, the
+//! committed file that the README's figures are made from.
+
+pub(crate) mod figures;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -44,6 +47,20 @@ pub(crate) fn write_files(rows: &[Row]) {
     }
 }
 
+/// Writes `benches/result/<bench>.json` and the README's figures from it.
+pub(crate) fn write_readme(bench: &str, command: &str, rows: &[Row]) {
+    let result = json!({
+        "commit": commit(), "host": host(), "command": command,
+        "rows": rows.iter().map(as_json).collect::<Vec<_>>(),
+    });
+    let text = serde_json::to_string_pretty(&result).unwrap() + "\n";
+    fs::write(root().join(format!("benches/result/{bench}.json")), text).unwrap();
+    let path = root().join("README.md");
+    let readme = fs::read_to_string(&path).unwrap();
+    let readme = figures::inserted(&readme, bench, &result).expect("the README has the marks");
+    fs::write(path, readme).unwrap();
+}
+
 fn table(rows: &[Row]) -> String {
     let mut text = String::from(
         "| order | span, in ns | n | p50 | p99 | p99.9 | max |\n| --- | --- | --: | --: | --: | --: | --: |\n",
@@ -62,7 +79,7 @@ fn table(rows: &[Row]) -> String {
 fn as_json(row: &Row) -> serde_json::Value {
     let Quantiles { count, p50_ns, p99_ns, p99_9_ns, max_ns } = row.quantiles;
     json!({
-        "name": format!("{}: {}", row.label, row.span),
+        "name": format!("{}: {}", row.label, row.span), "label": row.label, "span": row.span,
         "value": p50_ns, "unit": "ns", "n": count,
         "p50": p50_ns, "p99": p99_ns, "p99.9": p99_9_ns, "max": max_ns,
         "layout": "fused, spin", "commit": commit(), "host": host(),

@@ -11,7 +11,7 @@ use enigma_engine::settings::{
     VenueSettings, Waiting,
 };
 use enigma_engine::signer::{BinanceSecret, BinanceSigner, Ed25519Key, HmacSha256Key, Signer};
-use enigma_engine::{CommandError, Engine, EngineHandle, HostRole, Phase};
+use enigma_engine::{CommandError, Engine, EngineHandle, HostRole, Phase, pin};
 use enigma_simulator::{Endpoints, Simulator, SimulatorConfig, SimulatorHandle};
 use enigma_types::{Mode, StrategyName, StrategySpec, VenueId};
 use tempfile::TempDir;
@@ -46,6 +46,10 @@ impl InProcess {
         wanted: Wanted,
         change: impl FnOnce(&mut EngineSettings),
     ) -> Self {
+        if let (Waiting::Spin, Some(core)) = (wanted.waiting, wanted.core) {
+            // As the daemon does: whatever is started from here on leaves that core alone.
+            pin::keep_off_core(core).expect("a second core");
+        }
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()

@@ -66,8 +66,8 @@ impl Simulation {
         if !settings.embedded {
             return Ok(Self::None);
         }
-        let runtime = placement::runtime("enigma-simulator", WORKERS, &settings.engine)
-            .map_err(DaemonError::Runtime)?;
+        let runtime =
+            placement::runtime("enigma-simulator", WORKERS).map_err(DaemonError::Runtime)?;
         let handle = runtime.block_on(Simulator::start(config(&settings.simulator)?))?;
         Ok(Self::Embedded { runtime, handle })
     }
