@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use enigma_trading::command::DeskCommand;
+use enigma_trading::command::{DeskCommand, Receipt};
 use enigma_trading::desk::{Actions, Desk};
 use enigma_trading::journal::{Probe, Stage};
 use enigma_types::{
@@ -56,6 +56,7 @@ pub(crate) struct FusedThread {
 struct DeskSide {
     desk: Desk<RingProducer, StageProbe>,
     actions: Actions,
+    clock: Clock,
     shared: Arc<Shared>,
     offset_ns: i64,
     /// When the bytes of the tick at hand were read; zero outside of one.
@@ -80,6 +81,7 @@ impl FusedThread {
         let side = DeskSide {
             desk,
             actions: Actions::new(),
+            clock: clock.clone(),
             shared: Arc::clone(&shared),
             offset_ns: 0,
             tick_received: Nanos::ZERO,
@@ -149,6 +151,8 @@ impl FusedThread {
                 self.gateway.purge(&mut self.side);
             }
             self.send();
+            let not_sent = self.side.desk.take_not_sent();
+            let result = result.map(|receipt| Receipt { not_sent, ..receipt });
             // A caller that has gone away doesn't need its answer.
             let _ = reply.try_send(result);
         }
@@ -284,7 +288,11 @@ impl GatewayEvents for DeskSide {
 
     #[inline]
     fn next_request(&mut self) -> Option<VenueRequest> {
-        self.actions.requests.pop_at(0)
+        if self.actions.requests.is_empty() {
+            return None;
+        }
+        let now = self.clock.now(self.offset_ns);
+        self.desk.next_request(now, &mut self.actions)
     }
 }
 

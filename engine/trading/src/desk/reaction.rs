@@ -16,9 +16,19 @@ use crate::orders::store::Slot;
 use crate::record::Record;
 
 impl<J: Journal, P: Probe> Desk<J, P> {
-    /// Takes back an order or a change of one that has waited too long for its hand-over: the
-    /// market isn't the one it was checked against. `true` when it must not be handed over.
-    pub fn take_back_overdue(
+    /// The next request to hand to its session, oldest first. An order, or a change of one, that
+    /// has waited too long is taken back: the market isn't the one it was checked against.
+    #[inline]
+    pub fn next_request(&mut self, now: Now, actions: &mut Actions) -> Option<VenueRequest> {
+        loop {
+            let request = actions.requests.pop_at(0)?;
+            if !self.take_back_overdue(now, &request, actions) {
+                return Some(request);
+            }
+        }
+    }
+
+    fn take_back_overdue(
         &mut self,
         now: Now,
         request: &VenueRequest,

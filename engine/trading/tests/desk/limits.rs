@@ -266,17 +266,17 @@ fn what_waited_too_long_for_its_hand_over_is_taken_back() {
     bench.command(replace).unwrap();
     bench.command(DeskCommand::Cancel { client_order_id: resting }).unwrap();
     let waiting = bench.taken();
-    assert_eq!(waiting.len(), 3);
-    let take_back = |bench: &mut Bench| {
+    let handed_over = |bench: &mut Bench| {
+        bench.actions.requests.extend(waiting.iter().copied());
         let now = bench.now;
-        let each = waiting.iter();
-        each.map(|request| bench.desk.take_back_overdue(now, request, &mut bench.actions))
-            .collect::<Vec<_>>()
+        std::iter::from_fn(|| bench.desk.next_request(now, &mut bench.actions)).collect::<Vec<_>>()
     };
     bench.now.mono = bench.now.mono.plus(Nanos::from_millis(1_000));
-    assert_eq!(take_back(&mut bench), [false, false, false]);
+    assert_eq!(handed_over(&mut bench), waiting);
     bench.now.mono = bench.now.mono.plus(Nanos(1));
-    assert_eq!(take_back(&mut bench), [true, true, false], "a cancel is never too late");
+    let left = handed_over(&mut bench);
+    assert_eq!(left, waiting[2..], "a cancel is never too late");
+    assert!(matches!(left[..], [VenueRequest::Cancel(_)]), "{left:?}");
     assert_eq!(bench.status(id), None);
     assert_eq!(bench.desk.risk().exposure(ACCOUNT, BTC).buys, Quantity(10));
     assert_eq!(bench.count_records("Report(Execution"), 3, "told open, and two taken back");
