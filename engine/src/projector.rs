@@ -152,6 +152,12 @@ impl Projector {
             Record::Difference { text, .. } => {
                 model.events.push(at.wall, EventKind::Alert { text: text.into() });
             }
+            Record::StrategyResult { id, result } => {
+                if let Some(view) = model.strategies.get_mut(&id) {
+                    view.result = Some(result);
+                    model.events.push(at.wall, EventKind::Strategy(id));
+                }
+            }
         }
     }
 
@@ -347,6 +353,7 @@ fn new_strategy(id: StrategyId, spec: StrategySpec) -> StrategyView {
         fills: 0,
         fees: Amount::ZERO,
         cash: Amount::ZERO,
+        result: None,
     }
 }
 

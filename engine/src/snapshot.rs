@@ -8,8 +8,8 @@ use enigma_trading::orders::OrderStatus;
 use enigma_types::{
     AccountId, Amount, Asset, BalanceReport, ClientOrderId, Fill, InstallationPrefix, InstrumentId,
     Mode, PositionReport, Price, Quantity, RiskLimits, SessionChange, SessionKind, SessionState,
-    Side, SignedQuantity, StrategyId, StrategySpec, StrategyState, TimeInForce, UnixNanos, VenueId,
-    VenueOrderId,
+    Side, SignedQuantity, StrategyId, StrategyResult, StrategySpec, StrategyState, TimeInForce,
+    UnixNanos, VenueId, VenueOrderId,
 };
 
 /// The whole read model. Bounded: see each field.
@@ -113,6 +113,8 @@ pub struct StrategyView {
     pub fees: Amount,
     /// Cash flow of the strategy's fills: sells minus buys, fees apart.
     pub cash: Amount,
+    /// What it made of its task since its start, where it has one that ends.
+    pub result: Option<StrategyResult>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

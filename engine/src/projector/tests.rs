@@ -10,8 +10,8 @@ use enigma_trading::journal::Journal as _;
 use enigma_types::{
     Asset, BalanceReport, Fill, Liquidity, Now, OrderIntent, OrderReference, OrderType, Outcome,
     PositionReport, Query, QueryReport, RejectClass, RejectReason, ReportSource, RequestKind,
-    SessionChange, SessionKind, Side, SignedQuantity, TimeInForce, TradeId, UnknownCause,
-    WorkingOrder, WorkingStatus,
+    SessionChange, SessionKind, Side, SignedQuantity, StrategyResult, TimeInForce, TradeId,
+    UnknownCause, WorkingOrder, WorkingStatus,
 };
 
 use super::*;
@@ -145,6 +145,19 @@ fn fill(trade: u64, side: Side, quantity: i64) -> Outcome {
         fee: Some(Amount::parse(b"0.012").unwrap()),
         fee_asset: Asset::from("USDT").unwrap(),
     })
+}
+
+#[test]
+fn what_a_strategy_made_of_its_task_is_shown_as_it_was_last_told() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.strategy().result, None);
+    for (executed, remaining) in [(0, 20), (8, 12)] {
+        let (executed, remaining) = (Quantity(executed), Quantity(remaining));
+        let average_price = Amount::from_units(60_000);
+        let result = StrategyResult { executed, remaining, average_price };
+        bench.apply(&Record::StrategyResult { id: QUOTER, result });
+        assert_eq!(bench.strategy().result, Some(result));
+    }
 }
 
 #[test]

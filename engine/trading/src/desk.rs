@@ -15,29 +15,29 @@ mod registry;
 mod reports;
 mod send;
 mod state;
+mod strategies;
+mod tenure;
 mod upkeep;
 
 #[cfg(test)]
 mod tests;
 
 use std::fmt::Write as _;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use arrayvec::{ArrayString, ArrayVec};
 use enigma_types::{
-    AccountId, BookTop, ClientOrderId, InstallationPrefix, InstrumentId, InstrumentTable, Nanos,
-    NotSentCause, Now, Report, RiskLimits, SessionChange, SessionKind, SessionState, StrategyId,
-    StrategyName, StrategyState, Trade, VenueId,
+    AccountId, BookTop, ClientOrderId, InstallationPrefix, InstrumentTable, Nanos, NotSentCause,
+    Now, Report, RiskLimits, SessionChange, SessionKind, SessionState, StrategyId, StrategyName,
+    Trade, VenueId,
 };
 
-use crate::journal::{Journal, Probe, Stage};
+use crate::journal::{Journal, Probe};
 use crate::orders::reconcile::Reconciliation;
 use crate::orders::store::OrderStore;
 use crate::positions::Positions;
 use crate::record::Record;
 use crate::risk::{Gate, LimitError, LimitUse, RiskBook};
-use crate::strategy::{Decision, Decisions, View};
 
 pub use actions::Actions;
 pub use counters::DeskCounters;
@@ -45,7 +45,6 @@ pub use registry::StrategySlot;
 pub use state::{Kill, ReplayError};
 
 use registry::{Event, Registry};
-use send::Cause;
 use state::State;
 use upkeep::{FillsWatch, Upkeep};
 
@@ -230,6 +229,7 @@ impl<J: Journal, P: Probe> Desk<J, P> {
         if let Report::Execution(execution) = report
             && let Some(strategy) = self.owner_of(execution)
         {
+            self.tell_result(now, strategy);
             self.consult(now, strategy, Event::Report(execution), actions);
         }
         if self.wake <= now.mono {
@@ -352,100 +352,6 @@ impl<J: Journal, P: Probe> Desk<J, P> {
             Gate::MarketNotReady
         } else {
             Gate::Open
-        }
-    }
-
-    #[inline]
-    fn tell_strategies(
-        &mut self,
-        now: Now,
-        instrument: InstrumentId,
-        event: Event<'_>,
-        actions: &mut Actions,
-    ) {
-        let mut n = 0;
-        while let Some(id) = self.state.strategies.on_instrument(instrument, n) {
-            n += 1;
-            let state = self.state.strategies.get(id).map(|slot| slot.state);
-            if state == Some(StrategyState::Warming) {
-                self.try_to_run(now, id);
-            }
-            if matches!(state, Some(StrategyState::Running | StrategyState::Warming)) {
-                self.consult(now, id, event, actions);
-            }
-        }
-    }
-
-    /// Asks a running strategy what it wants done, and does it.
-    fn consult(&mut self, now: Now, id: StrategyId, event: Event<'_>, actions: &mut Actions) {
-        let Some(slot) = self.state.strategies.get_mut(id) else { return };
-        if slot.state != StrategyState::Running {
-            return;
-        }
-        let Some(instrument) = self.state.instruments.get(slot.instrument) else { return };
-        let Some(book) = self.books.get(usize::from(slot.instrument.0)) else { return };
-        let position = self.state.positions.traded(id, slot.instrument);
-        let cause = Cause { strategy: id, signal_at: event.received_at(book) };
-        let view = View { now, instrument, book, position, orders: &slot.own };
-        let mut decisions = Decisions::new();
-        let machine = &mut slot.machine;
-        // A strategy that panics must fall alone; whatever it leaves broken is its own.
-        let told = catch_unwind(AssertUnwindSafe(|| machine.tell(event, &view, &mut decisions)));
-        self.probe.mark(Stage::Strategy);
-        if told.is_err() {
-            self.fault(now, id, actions);
-            return;
-        }
-        for decision in &decisions {
-            match decision {
-                Decision::Place(intent) => {
-                    // What refused it is journalled and counted.
-                    let _ = self.place(now, cause, intent, actions);
-                }
-                Decision::Cancel(order) => self.cancel_own(now, id, *order, actions),
-                Decision::Replace { client_order_id, price, quantity } => {
-                    self.replace_own(now, cause, *client_order_id, *price, *quantity, actions);
-                }
-            }
-        }
-    }
-
-    /// A strategy broke: it alone stops, and its orders are cancelled.
-    fn fault(&mut self, now: Now, id: StrategyId, actions: &mut Actions) {
-        self.state.counters.strategy_faults += 1;
-        self.set_strategy_state(now, id, StrategyState::Faulted, "it panicked");
-        self.cancel_all_of(now, id, actions, &mut Default::default());
-    }
-
-    fn owner_of(&self, report: &enigma_types::ExecutionReport) -> Option<StrategyId> {
-        let enigma_types::OrderReference::Ours(id) = report.order else { return None };
-        match self.state.orders.find(id)? {
-            crate::orders::store::Found::Live(slot) => {
-                self.state.orders.get(slot).map(|order| order.strategy)
-            }
-            crate::orders::store::Found::Closed(place) => {
-                self.state.orders.closed(place).map(|order| order.strategy)
-            }
-        }
-    }
-
-    /// A warming strategy runs once there is something to trade on.
-    fn try_to_run(&mut self, now: Now, id: StrategyId) {
-        let Some(slot) = self.state.strategies.get(id) else { return };
-        let (account, instrument) = (slot.account, slot.instrument);
-        let sound = self.books.get(usize::from(instrument.0)).is_some_and(BookTop::is_sound);
-        let venue = self.state.instruments.get(instrument).map(|row| row.venue);
-        let open = venue.is_some_and(|venue| self.gate(account, venue) == Gate::Open);
-        if sound && open && slot.state == StrategyState::Warming && !self.state.kill.engaged {
-            self.set_strategy_state(now, id, StrategyState::Running, "");
-        }
-    }
-
-    fn set_strategy_state(&mut self, now: Now, id: StrategyId, state: StrategyState, reason: &str) {
-        let Some(mode) = self.state.strategies.get(id).map(|slot| slot.mode) else { return };
-        self.record(now, &Record::StrategyState { id, state, mode, reason });
-        if let Some(slot) = self.state.strategies.get_mut(id) {
-            slot.state = state;
         }
     }
 

@@ -9,7 +9,7 @@ mod report;
 
 use enigma_types::{
     CancelRequest, InstallationPrefix, InstrumentId, Mode, OrderIntent, OrderRequest,
-    ReplaceRequest, Report, Scale, SessionChange, StrategyId, StrategyState,
+    ReplaceRequest, Report, Scale, SessionChange, StrategyId, StrategyResult, StrategyState,
 };
 
 use codec::{Field, Reader, Writer};
@@ -82,6 +82,11 @@ pub enum Record<'a> {
     Difference {
         account: enigma_types::AccountId,
         text: &'a str,
+    },
+    /// What a strategy has made of a task that ends: written whenever it changes.
+    StrategyResult {
+        id: StrategyId,
+        result: StrategyResult,
     },
 }
 
@@ -163,6 +168,10 @@ impl<'a> Record<'a> {
                 out.put(account)?;
                 out.put_text(text)?;
             }
+            Self::StrategyResult { id, result } => {
+                out.put(id)?;
+                out.put(result)?;
+            }
         }
         Ok(out.written())
     }
@@ -203,6 +212,7 @@ impl<'a> Record<'a> {
             14 => Self::Session(from.take()?),
             15 => Self::Reconciled { account: from.take()?, differences: from.take()? },
             16 => Self::Difference { account: from.take()?, text: from.take_text()? },
+            17 => Self::StrategyResult { id: from.take()?, result: from.take()? },
             unknown => return Err(RecordError::UnknownKind(unknown)),
         };
         match from.rest() {
@@ -229,6 +239,7 @@ impl<'a> Record<'a> {
             Self::Session(_) => 14,
             Self::Reconciled { .. } => 15,
             Self::Difference { .. } => 16,
+            Self::StrategyResult { .. } => 17,
         }
     }
 }

@@ -11,8 +11,8 @@ use enigma_types::{
     OrderReference, OrderRequest, OrderType, Outcome, PositionReport, Price, Quantity, Query,
     QueryReport, RejectClass, RejectReason, ReplaceRequest, Report, ReportSource, RequestKind,
     Scale, SessionChange, SessionKind, SessionState, Side, SignedQuantity, StrategyId,
-    StrategyState, TimeInForce, TradeId, UnixNanos, UnknownCause, VenueId, VenueOrderId,
-    WorkingOrder, WorkingStatus,
+    StrategyResult, StrategyState, TimeInForce, TradeId, UnixNanos, UnknownCause, VenueId,
+    VenueOrderId, WorkingOrder, WorkingStatus,
 };
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -45,13 +45,13 @@ const CLASSES: [RejectClass; 13] = [
     RejectClass::Other,
 ];
 const NOT_SENT: [NotSentCause; 7] = [
-    NotSentCause::Overdue,
     NotSentCause::Barrier,
     NotSentCause::SessionDown,
     NotSentCause::Full,
     NotSentCause::RateLimit,
     NotSentCause::Encoding,
     NotSentCause::ConnectionEnded,
+    NotSentCause::Overdue,
 ];
 const UNKNOWN: [UnknownCause; 4] = [
     UnknownCause::Timeout,
@@ -265,6 +265,11 @@ proptest! {
         };
         let mode = if engaged { Mode::Simulated } else { Mode::Live };
         let (text, instrument) = (text.as_str(), order.instrument);
+        let result = StrategyResult {
+            executed: order.quantity,
+            remaining: Quantity(limit),
+            average_price: Amount(i128::from(value) << 40),
+        };
         for record in [
             Record::Opened { run, prefix: InstallationPrefix::from_number(run) },
             Record::Instrument {
@@ -287,6 +292,7 @@ proptest! {
             Record::Session(change),
             Record::Reconciled { account, differences: run },
             Record::Difference { account, text },
+            Record::StrategyResult { id, result },
         ] {
             check_round_trip(&record);
         }
@@ -300,7 +306,7 @@ proptest! {
 
 #[test]
 fn an_unknown_kind_is_an_error_and_never_skipped() {
-    for kind in (0..=u8::MAX).filter(|kind| !(1..=16).contains(kind)) {
+    for kind in (0..=u8::MAX).filter(|kind| !(1..=17).contains(kind)) {
         assert_eq!(Record::decode(&[kind, 0, 0, 0]), Err(RecordError::UnknownKind(kind)));
     }
     assert_eq!(Record::decode(&[]), Err(RecordError::Truncated("u8")));

@@ -37,8 +37,9 @@ pub use price::Price;
 pub use quantity::{Quantity, SignedQuantity};
 pub use session::{SessionChange, SessionKind, SessionState};
 pub use strategy::{
-    Mode, Parameters, SpecError, StrategyId, StrategyKind, StrategyName, StrategySpec,
-    StrategyState,
+    CatchUp, Mode, OutsideRange, ParameterSchema, ParameterSpec, ParameterValue, Parameters,
+    SliceStyle, Spacing, SpecError, StrategyId, StrategyKind, StrategyName, StrategyResult,
+    StrategySpec, StrategyState,
 };
 pub use time::{Nanos, Now, UnixNanos};
 pub use venue::VenueId;

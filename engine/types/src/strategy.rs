@@ -2,13 +2,23 @@
 //!
 //! Settings files, the API and the journal all hold a strategy in this one shape.
 
-use core::fmt;
+mod kinds;
+mod parameters;
+mod schema;
+#[cfg(test)]
+mod tests;
 
 use arrayvec::ArrayString;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use crate::decimal::Amount;
 use crate::limits::StrategyLimits;
+use crate::quantity::Quantity;
+
+pub use kinds::{ParameterSpec, Presence, StrategyKind, Unit, Values};
+pub use parameters::{CatchUp, OutsideRange, ParameterValue, Parameters, SliceStyle, Spacing};
+pub use schema::ParameterSchema;
 
 /// A strategy's place in this run; 0 is the person at the API, who places orders by hand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,46 +33,12 @@ pub type StrategyName = ArrayString<32>;
 pub struct StrategySpec {
     pub id: StrategyName,
     pub kind: StrategyKind,
-    /// Names such as `binance_usdm:BTCUSDT`; `quoter` and `taker` take exactly one.
+    /// Names such as `binance_usdm:BTCUSDT`; every kind so far takes exactly one.
     pub instruments: Vec<String>,
     #[serde(default)]
     pub parameters: Parameters,
     #[serde(default)]
     pub limits: StrategyLimits,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StrategyKind {
-    Quoter,
-    Taker,
-}
-
-/// The parameters of every kind in one flat shape; `StrategySpec::check` says which belong.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Parameters {
-    /// Quantity of each order, in the base asset.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub quantity: Option<Decimal>,
-    /// The net position, long or short, that the strategy stays within.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_position: Option<Decimal>,
-    /// `quoter`: distance of each quote from the microprice, in ticks.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub half_spread_ticks: Option<u32>,
-    /// `quoter`: how far both quotes move against a full position, in ticks.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub skew_ticks: Option<u32>,
-    /// `quoter`: a quote this many ticks off its target is replaced.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub requote_ticks: Option<u32>,
-    /// `taker`: share of the touch's quantity, in per cent, that must stand on one side.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub imbalance_percent: Option<u32>,
-    /// `taker`: sends on every book change, alternating sides; what the benchmark runs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub every_tick: Option<bool>,
 }
 
 /// How a strategy's orders are executed.
@@ -95,6 +71,16 @@ pub enum StrategyState {
     Faulted,
 }
 
+/// What a strategy that has an end made of its task, so far or finally.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StrategyResult {
+    pub executed: Quantity,
+    /// What the task asks for beyond that.
+    pub remaining: Quantity,
+    /// Quote asset for one of the base asset, rounded down; zero while nothing is executed.
+    pub average_price: Amount,
+}
+
 /// What is wrong with a strategy's description.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SpecError {
@@ -110,6 +96,18 @@ pub enum SpecError {
     OutOfBounds { parameter: &'static str, low: i64, high: i64 },
     #[error("`{parameter}` must be above zero")]
     NotPositive { parameter: &'static str },
+    #[error("`{parameter}` must not be below zero")]
+    Negative { parameter: &'static str },
+    #[error("`{first}` and `{second}` say the same thing: give one of them")]
+    Together { first: &'static str, second: &'static str },
+    #[error("`{low}` must lie below `{high}`")]
+    NotBelow { low: &'static str, high: &'static str },
+    #[error("`{parameter}` must be {most} at the most")]
+    TooLarge { parameter: &'static str, most: Decimal },
+    #[error("`{parameter}` is less than {instrument} lets one order be")]
+    TooSmall { parameter: &'static str, instrument: String },
+    #[error("`{parameter}`: neighbours would lie less than a tick apart")]
+    TooFine { parameter: &'static str },
     #[error("`{parameter}` is not a multiple of {unit} of {instrument}")]
     OffGrid { parameter: &'static str, unit: Decimal, instrument: String },
     #[error("there is no instrument {0}")]
@@ -124,72 +122,13 @@ impl StrategySpec {
             let given = self.instruments.len();
             return Err(SpecError::InstrumentCount { kind: self.kind, given });
         }
-        self.check_presence()?;
-        self.check_bounds()
-    }
-
-    fn check_presence(&self) -> Result<(), SpecError> {
-        let given = &self.parameters;
-        let (quoter, taker) = (StrategyKind::Quoter, StrategyKind::Taker);
-        let rows = [
-            ("quantity", given.quantity.is_some(), None, true),
-            ("max_position", given.max_position.is_some(), None, true),
-            ("half_spread_ticks", given.half_spread_ticks.is_some(), Some(quoter), true),
-            ("skew_ticks", given.skew_ticks.is_some(), Some(quoter), false),
-            ("requote_ticks", given.requote_ticks.is_some(), Some(quoter), false),
-            ("imbalance_percent", given.imbalance_percent.is_some(), Some(taker), false),
-            ("every_tick", given.every_tick.is_some(), Some(taker), false),
-        ];
-        for (parameter, present, owner, needed) in rows {
-            let ours = owner.is_none_or(|owner| owner == self.kind);
-            if present && !ours {
-                return Err(SpecError::Foreign { kind: self.kind, parameter });
-            }
-            if needed && ours && !present {
-                return Err(SpecError::Missing { kind: self.kind, parameter });
-            }
-        }
-        Ok(())
-    }
-
-    fn check_bounds(&self) -> Result<(), SpecError> {
-        let given = &self.parameters;
-        for (parameter, value) in
-            [("quantity", given.quantity), ("max_position", given.max_position)]
-        {
-            if value.is_some_and(|value| value <= Decimal::ZERO) {
-                return Err(SpecError::NotPositive { parameter });
-            }
-        }
-        let rows = [
-            ("half_spread_ticks", given.half_spread_ticks, 0, 100_000),
-            ("skew_ticks", given.skew_ticks, 0, 100_000),
-            ("requote_ticks", given.requote_ticks, 1, 100_000),
-            ("imbalance_percent", given.imbalance_percent, 51, 100),
-        ];
-        for (parameter, value, low, high) in rows {
-            if value.is_some_and(|value| !(low..=high).contains(&i64::from(value))) {
-                return Err(SpecError::OutOfBounds { parameter, low, high });
-            }
-        }
-        Ok(())
+        self.kind.check(&self.parameters)
     }
 }
 
 impl StrategyId {
     /// Orders placed by hand belong to this pseudo strategy.
     pub const MANUAL: Self = Self(0);
-}
-
-impl StrategyKind {
-    pub const ALL: [Self; 2] = [Self::Quoter, Self::Taker];
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Quoter => "quoter",
-            Self::Taker => "taker",
-        }
-    }
 }
 
 impl Mode {
@@ -222,12 +161,6 @@ impl StrategyState {
             Self::Stopped => "stopped",
             Self::Faulted => "faulted",
         }
-    }
-}
-
-impl fmt::Display for StrategyKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
     }
 }
 

@@ -217,6 +217,7 @@ pub(super) fn strategy(model: &mut ReadModel, id: u16, name: &str, state: Strate
         fills: 0,
         fees: Amount::ZERO,
         cash: Amount::ZERO,
+        result: None,
     };
     model.strategies.insert(StrategyId(id), view);
 }

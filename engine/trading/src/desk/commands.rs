@@ -125,6 +125,7 @@ impl<J: Journal, P: Probe> Desk<J, P> {
             debug_assert!(restored.is_ok(), "it was in force a moment ago");
             return Err(Refusal::JournalFull);
         }
+        self.tell_result(now, id);
         Ok(self.receipt(self.state.strategies.find(&name)))
     }
 
@@ -163,11 +164,8 @@ impl<J: Journal, P: Probe> Desk<J, P> {
             | StrategyState::Stopping => return Err(wrong_state(slot, "start")),
         }
         self.check_may_start()?;
-        // Whatever the last run left in its machine, a start begins afresh.
-        let spec = slot.spec.clone();
-        let (_, _, machine) = self.state.prepare(id, &spec).map_err(refused)?;
+        self.state.prepare(id, &slot.spec).map_err(refused)?;
         if let Some(slot) = self.state.strategies.get_mut(id) {
-            slot.machine = machine;
             slot.mode = mode;
         }
         self.warm_up(now, id)
@@ -227,7 +225,7 @@ impl<J: Journal, P: Probe> Desk<J, P> {
     }
 
     /// Takes a strategy out of trading in this very step and asks for the end of its orders.
-    fn halt(
+    pub(super) fn halt(
         &mut self,
         now: Now,
         id: StrategyId,

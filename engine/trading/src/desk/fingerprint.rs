@@ -37,6 +37,9 @@ impl State {
             let last = slot.last_order.map_or(0, ClientOrderId::get);
             digest.add(8, &[u64::from(slot.id.0), slot.state as u64, slot.mode as u64, last]);
             digest.add_text(8, u64::from(slot.id.0), &slot.name);
+            if let Some(machine) = slot.machine.built() {
+                machine.fingerprint(slot.id, &mut digest);
+            }
         }
         for report in &self.waiting {
             digest.add(9, &[report.venue_order_id.0, u64::from(report.instrument.0)]);

@@ -14,6 +14,7 @@ use crate::journal::{Journal, Probe};
 use crate::orders::Order;
 use crate::orders::store::Slot;
 use crate::record::Record;
+use crate::strategy::FinishReason;
 
 impl<J: Journal, P: Probe> Desk<J, P> {
     /// The next request to hand to its session, oldest first. An order, or a change of one, that
@@ -58,7 +59,7 @@ impl<J: Journal, P: Probe> Desk<J, P> {
     /// Journals a report, applies it, and sees to what follows from it.
     pub(super) fn take_report(&mut self, now: Now, report: &Report, actions: &mut Actions) {
         self.record(now, &Record::Report(*report));
-        let news = self.state.apply_report(report);
+        let news = self.state.apply_report(now.wall, report);
         match report {
             Report::Execution(execution) => self.react(now, execution, news, actions),
             Report::Query(answer) => self.on_answer(now, answer),
@@ -193,7 +194,9 @@ impl<J: Journal, P: Probe> Desk<J, P> {
         let done =
             slot.is_some_and(|slot| slot.state == StrategyState::Stopping && slot.own.is_empty());
         if done {
-            self.set_strategy_state(now, id, StrategyState::Stopped, "");
+            let finished = slot.and_then(|slot| slot.finished);
+            let reason = finished.map_or("", FinishReason::text);
+            self.set_strategy_state(now, id, StrategyState::Stopped, reason);
         }
     }
 

@@ -2,14 +2,16 @@
 //!
 //! It must not decide when a strategy runs; it only keeps what each one is.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use arrayvec::ArrayVec;
 use enigma_types::{
-    AccountId, BookTop, ClientOrderId, ExecutionReport, InstrumentId, Mode, Nanos, StrategyId,
-    StrategyName, StrategySpec, StrategyState, Trade,
+    AccountId, BookTop, ClientOrderId, ExecutionReport, Fill, InstrumentId, Mode, Nanos, Now,
+    StrategyId, StrategyName, StrategyResult, StrategySpec, StrategyState, Trade, UnixNanos,
 };
 
 use crate::orders::Order;
-use crate::strategy::{Decisions, OwnOrder, Strategy as _, StrategyMachine, View};
+use crate::strategy::{Decisions, FinishReason, OwnOrder, Strategy as _, StrategyMachine, View};
 
 /// A strategy with all that the desk keeps of it.
 #[derive(Debug)]
@@ -26,6 +28,14 @@ pub struct StrategySlot {
     /// Its orders that aren't closed, oldest first. Never grows past its first capacity.
     pub(super) own: Vec<OwnOrder>,
     pub(super) refusals: RepeatedRefusals,
+    /// When it wants to be asked next, whatever happens.
+    pub(super) timer: Nanos,
+    /// It panicked where it couldn't be stopped: it is, before it is asked again.
+    pub(super) broken: bool,
+    /// Why it is stopping by itself.
+    pub(super) finished: Option<FinishReason>,
+    /// The result that the journal holds.
+    pub(super) told: Option<StrategyResult>,
 }
 
 /// What a strategy is told.
@@ -34,6 +44,7 @@ pub(super) enum Event<'a> {
     Book,
     Trade(&'a Trade),
     Report(&'a ExecutionReport),
+    Timer,
 }
 
 /// A strategy's code.
@@ -67,6 +78,22 @@ impl StrategySlot {
         &self.own
     }
 
+    /// What it made of its task, so far or finally, where it has one that ends.
+    pub fn result(&self) -> Option<StrategyResult> {
+        self.machine.result()
+    }
+
+    /// Lets the strategy sum up a fill of its own. What breaks on that is the strategy alone.
+    pub(super) fn note_fill(&mut self, at: UnixNanos, fill: &Fill) {
+        let machine = &mut self.machine;
+        let noted = catch_unwind(AssertUnwindSafe(|| {
+            if let Some(machine) = machine.built_mut() {
+                machine.on_fill(at, fill);
+            }
+        }));
+        self.broken |= noted.is_err();
+    }
+
     pub(super) fn is_active(&self) -> bool {
         matches!(self.state, StrategyState::Running | StrategyState::Warming)
     }
@@ -96,10 +123,11 @@ impl StrategySlot {
 
 impl Event<'_> {
     /// When it was received. A trade carries no such stamp: it is told in the turn that reads it.
+    /// What a timer decides on is as old as the book, which has a check of its own.
     pub(super) fn received_at(&self, book: &BookTop) -> Option<Nanos> {
         match self {
             Self::Book => Some(book.received_at),
-            Self::Trade(_) => None,
+            Self::Trade(_) | Self::Timer => None,
             Self::Report(report) => Some(report.received_at),
         }
     }
@@ -112,9 +140,34 @@ impl Machine {
                 Event::Book => machine.on_book(view, decisions),
                 Event::Trade(trade) => machine.on_trade(view, trade, decisions),
                 Event::Report(report) => machine.on_report(view, report, decisions),
+                Event::Timer => machine.on_timer(view, decisions),
             },
             #[cfg(test)]
             Self::Panicking => panic!("a strategy of the tests"),
+        }
+    }
+
+    pub(super) fn next_deadline(&self, now: Now) -> Option<Nanos> {
+        self.built().and_then(|machine| machine.next_deadline(now))
+    }
+
+    pub(super) fn result(&self) -> Option<StrategyResult> {
+        self.built().and_then(StrategyMachine::result)
+    }
+
+    pub(super) fn built(&self) -> Option<&StrategyMachine> {
+        match self {
+            Self::Built(machine) => Some(machine),
+            #[cfg(test)]
+            Self::Panicking => None,
+        }
+    }
+
+    pub(super) fn built_mut(&mut self) -> Option<&mut StrategyMachine> {
+        match self {
+            Self::Built(machine) => Some(machine),
+            #[cfg(test)]
+            Self::Panicking => None,
         }
     }
 }

@@ -3,8 +3,8 @@
 //! The same for a live report and for one read back from the journal. It decides nothing.
 
 use enigma_types::{
-    AccountId, ClientOrderId, ExecutionReport, Fill, InstrumentId, OrderReference, Outcome,
-    PositionReport, Query, QueryReport, Report, SignedQuantity, StrategyId, UnixNanos,
+    AccountId, ClientOrderId, ExecutionReport, Fill, Instrument, InstrumentId, OrderReference,
+    Outcome, PositionReport, Query, QueryReport, Report, SignedQuantity, StrategyId, UnixNanos,
     WorkingOrder, WorkingStatus,
 };
 
@@ -36,8 +36,9 @@ pub(super) enum News {
 }
 
 impl State {
-    pub(super) fn apply_report(&mut self, report: &Report) -> News {
+    pub(super) fn apply_report(&mut self, at: UnixNanos, report: &Report) -> News {
         self.counters.reports += 1;
+        self.reported_at = at;
         match report {
             Report::Execution(report) => self.apply_execution(report),
             Report::Position(report) => {
@@ -239,7 +240,7 @@ impl State {
                 self.counters.fills_late += 1;
                 self.counters.fills_on_wrong_side += u64::from(closed.side != fill.side);
                 if let Some(row) = row {
-                    self.positions.apply_strategy_fill(strategy, row, fill);
+                    self.book_fill(strategy, row, fill);
                 }
                 let quantity = fill.quantity;
                 self.risk.on_fill(strategy, account, instrument, fill.side, quantity);
@@ -248,7 +249,7 @@ impl State {
             None => {
                 let strategy = StrategyId::MANUAL;
                 if let Some(row) = row {
-                    self.positions.apply_strategy_fill(strategy, row, fill);
+                    self.book_fill(strategy, row, fill);
                 }
                 let quantity = fill.quantity;
                 self.risk.on_fill(strategy, account, instrument, fill.side, quantity);
@@ -275,10 +276,18 @@ impl State {
         }
         let instruments = self.instruments.clone();
         if let Some(row) = instruments.get(instrument) {
-            self.positions.apply_strategy_fill(strategy, row, fill);
+            self.book_fill(strategy, row, fill);
         }
         let order = self.settle(slot, before);
         order.map_or(News::Nothing, |order| News::Order(slot, order, change))
+    }
+
+    /// Moves a strategy's position, and lets it sum the fill up.
+    fn book_fill(&mut self, strategy: StrategyId, row: &Instrument, fill: &Fill) {
+        self.positions.apply_strategy_fill(strategy, row, fill);
+        if let Some(slot) = self.strategies.get_mut(strategy) {
+            slot.note_fill(self.reported_at, fill);
+        }
     }
 
     fn keep_waiting(&mut self, report: &ExecutionReport) {

@@ -8,11 +8,10 @@ use std::sync::Arc;
 use enigma_types::{
     AccountId, CancelRequest, ClientOrderId, ExecutionReport, InstallationPrefix, Instrument,
     InstrumentId, InstrumentTable, Nanos, Now, OrderRequest, Quantity, ReplaceRequest, RiskLimits,
-    Scale, SignedQuantity, StrategyId, StrategySpec, StrategyState, TradeId, UnixNanos, VenueId,
+    Scale, SignedQuantity, StrategyId, TradeId, UnixNanos, VenueId,
 };
 
 use super::counters::DeskCounters;
-use super::registry::{Machine, RepeatedRefusals, StrategySlot};
 use super::{DeskSettings, Registry};
 use crate::ids::IdLease;
 use crate::orders::store::{OrderStore, Slot, StoreFull};
@@ -21,7 +20,6 @@ use crate::orders::{Lifecycle, Order};
 use crate::positions::Positions;
 use crate::record::Record;
 use crate::risk::{LimitError, RiskBook};
-use crate::strategy;
 
 /// Why a journal can't be replayed into this desk. The engine must not start on it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -108,6 +106,8 @@ pub(super) struct State {
     /// Fills named only by an order id of the venue that is nobody's yet, oldest first.
     pub(super) waiting: Vec<ExecutionReport>,
     pub(super) counters: DeskCounters,
+    /// When the journal took the report in that is being applied.
+    pub(super) reported_at: UnixNanos,
 }
 
 impl State {
@@ -138,6 +138,7 @@ impl State {
             fills_since: vec![UnixNanos(0); accounts].into(),
             waiting: Vec::with_capacity(Self::WAITING),
             counters: DeskCounters::default(),
+            reported_at: UnixNanos(0),
             instruments,
         })
     }
@@ -158,10 +159,7 @@ impl State {
                 self.apply_strategy(*id, Box::new(spec))?;
             }
             Record::StrategyState { id, state, mode, .. } => {
-                let slot = self.strategies.get_mut(*id);
-                let slot = slot.ok_or(ReplayError::NoSuchStrategy(*id))?;
-                slot.state = *state;
-                slot.mode = *mode;
+                self.apply_strategy_state(at.wall, *id, *state, *mode)?;
             }
             Record::StrategyRemoved { id } => self.apply_strategy_removed(*id),
             Record::Submit { strategy, order } => {
@@ -170,7 +168,7 @@ impl State {
             Record::Cancel(request) => self.apply_cancel(at.mono, request),
             Record::Replace(request) => self.apply_replace(at.mono, request),
             Record::Report(report) => {
-                self.apply_report(report);
+                self.apply_report(at.wall, report);
             }
             Record::Limits { json } => {
                 let limits: RiskLimits =
@@ -179,6 +177,11 @@ impl State {
             }
             Record::KillSwitch { engaged, reason } => self.apply_kill(*engaged, reason),
             Record::Reconciled { account, .. } => self.apply_reconciled(at, *account),
+            Record::StrategyResult { id, result } => {
+                if let Some(slot) = self.strategies.get_mut(*id) {
+                    slot.told = Some(*result);
+                }
+            }
             Record::RiskRejection { .. } | Record::Session(_) | Record::Difference { .. } => {}
         }
         Ok(())
@@ -303,80 +306,6 @@ impl State {
             self.orders.retire(slot);
         }
         Some(order)
-    }
-
-    /// Where a strategy's description leads: its instrument, the account it trades on, its code.
-    pub(super) fn prepare(
-        &self,
-        id: StrategyId,
-        spec: &StrategySpec,
-    ) -> Result<(InstrumentId, AccountId, Machine), ReplayError> {
-        spec.check()?;
-        let name = spec.instruments.first().map_or("", String::as_str);
-        let instrument = self
-            .instruments
-            .by_name(name)
-            .ok_or_else(|| enigma_types::SpecError::UnknownInstrument(name.to_owned()))?;
-        let place = self.venues.iter().position(|venue| *venue == instrument.venue);
-        let account = place
-            .and_then(|place| u16::try_from(place).ok())
-            .map(AccountId)
-            .ok_or(ReplayError::NoAccount(instrument.venue))?;
-        let machine = strategy::build(spec, id, account, instrument)?;
-        Ok((instrument.id, account, Machine::Built(machine)))
-    }
-
-    /// Creates a strategy, or gives one another description. Nothing changes on an error.
-    pub(super) fn apply_strategy(
-        &mut self,
-        id: StrategyId,
-        spec: Box<StrategySpec>,
-    ) -> Result<(), ReplayError> {
-        let (instrument, account, machine) = self.prepare(id, &spec)?;
-        let row = self.instruments.get(instrument).ok_or(ReplayError::NoSuchStrategy(id))?;
-        self.risk.set_strategy_limits(id, &spec.limits, row)?;
-        if let Some(slot) = self.strategies.get_mut(id) {
-            slot.machine = machine;
-            slot.spec = spec;
-            return Ok(());
-        }
-        let inserted = self.strategies.insert(StrategySlot {
-            id,
-            name: spec.id,
-            spec,
-            state: StrategyState::Loaded,
-            mode: enigma_types::Mode::Simulated,
-            account,
-            instrument,
-            last_order: None,
-            machine,
-            own: Vec::with_capacity(StrategySlot::OPEN_ORDERS),
-            refusals: RepeatedRefusals::default(),
-        });
-        if inserted {
-            Ok(())
-        } else {
-            self.risk.remove_strategy(id);
-            Err(ReplayError::NoRoomForStrategy(self.strategies.capacity()))
-        }
-    }
-
-    /// What a strategy leaves behind, its position and the right to late fills, is the operator's.
-    pub(super) fn apply_strategy_removed(&mut self, id: StrategyId) {
-        let Some(slot) = self.strategies.get(id) else { return };
-        let (account, instrument) = (slot.account, slot.instrument);
-        let left = self.positions.traded(id, instrument);
-        self.strategies.remove(id);
-        self.risk.remove_strategy(id);
-        self.positions.bequeath(id, StrategyId::MANUAL);
-        if let Some(reducing) = left.reducing_side() {
-            let side = reducing.opposite();
-            self.risk.on_fill(StrategyId::MANUAL, account, instrument, side, left.magnitude());
-            self.show_risk_position(account, instrument);
-        }
-        for closed in self.orders.all_closed_mut().filter(|closed| closed.strategy == id) {
-            closed.strategy = StrategyId::MANUAL;
-        }
     }
 
     pub(super) fn apply_limits(&mut self, limits: RiskLimits) -> Result<(), LimitError> {

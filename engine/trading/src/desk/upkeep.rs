@@ -72,6 +72,7 @@ impl<J: Journal, P: Probe> Desk<J, P> {
                 self.keep_order(now, slot, actions);
             }
         }
+        self.keep_strategies(now, actions);
         for account in 0..self.accounts.len() {
             let account = AccountId(account as u16);
             self.keep_fills(now, account, actions);

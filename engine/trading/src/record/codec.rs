@@ -7,8 +7,8 @@ use enigma_types::{
     InstallationPrefix, InstrumentId, Liquidity, Mode, Nanos, NotSentCause, OrderIntent,
     OrderRequest, OrderType, PositionReport, Price, Quantity, QueryReport, RejectClass,
     RejectReason, ReplaceRequest, RequestKind, Scale, SessionChange, SessionKind, SessionState,
-    Side, SignedQuantity, StrategyId, StrategyState, TimeInForce, TradeId, UnixNanos, UnknownCause,
-    VenueId, VenueOrderId, WorkingOrder, WorkingStatus,
+    Side, SignedQuantity, StrategyId, StrategyResult, StrategyState, TimeInForce, TradeId,
+    UnixNanos, UnknownCause, VenueId, VenueOrderId, WorkingOrder, WorkingStatus,
 };
 
 use super::{RecordError, RecordTooLarge};
@@ -281,6 +281,7 @@ rows! {
     RejectReason { class, code, message }
     QueryReport { query, asked_at, complete }
     SessionChange { venue, account, kind, state, at }
+    StrategyResult { executed, remaining, average_price }
 }
 
 impl Field for bool {

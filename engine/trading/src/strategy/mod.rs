@@ -3,18 +3,27 @@
 //! A strategy never sends, cancels or counts anything itself, and its decisions are only wishes:
 //! the desk checks every one.
 
+mod grid;
 mod quoter;
+mod sizing;
 mod taker;
+mod twap;
 
 use arrayvec::ArrayVec;
 use enigma_types::{
-    AccountId, BookTop, ClientOrderId, ExecutionReport, Instrument, InstrumentId, Now, OrderIntent,
-    OrderType, Price, Quantity, Side, SignedQuantity, SpecError, StrategyId, StrategyKind,
-    StrategySpec, TimeInForce, Trade,
+    AccountId, BookTop, ClientOrderId, ExecutionReport, Fill, Instrument, Nanos, Now, OrderIntent,
+    Price, Quantity, Side, SignedQuantity, SpecError, StrategyId, StrategyKind, StrategyResult,
+    StrategySpec, Trade, UnixNanos,
 };
 
+use crate::digest::Digest;
+
+pub use grid::Grid;
 pub use quoter::Quoter;
 pub use taker::Taker;
+pub use twap::Twap;
+
+use sizing::{Owner, Sizing};
 
 /// What a strategy may look at. Everything is of its own instrument and its own orders.
 #[derive(Clone, Copy, Debug)]
@@ -24,8 +33,18 @@ pub struct View<'a> {
     pub book: &'a BookTop,
     /// The strategy's own net position.
     pub position: SignedQuantity,
+    /// What its orders may still trade.
+    pub pending: Pending,
     /// Its orders that are not closed, oldest first.
     pub orders: &'a [OwnOrder],
+}
+
+/// What may still be bought and sold at worst: orders in flight and unknown ones in full, both
+/// legs of a replace, and fills that a venue counted and hasn't told yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pending {
+    pub buys: Quantity,
+    pub sells: Quantity,
 }
 
 /// One of the strategy's orders that is not closed.
@@ -50,12 +69,29 @@ pub enum Decision {
         price: Price,
         quantity: Quantity,
     },
+    /// Its task has come to its end: its orders are cancelled, and it stops.
+    Finish(FinishReason),
+}
+
+/// Why a strategy stopped by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FinishReason {
+    /// Everything that was asked for is done.
+    Completed,
+    TimeUp,
+    /// What is left is less than the venue takes as an order.
+    BelowMinimum,
+    /// The market left the range that the strategy works in.
+    OutsideRange,
 }
 
 /// The decisions of one call: eight at the most, more are refused by `try_push`.
 pub type Decisions = ArrayVec<Decision, 8>;
 
 /// A trading rule. It is asked only while it runs, and never waits or allocates.
+///
+/// What it must know after a restart it sums up in `on_start` and `on_fill`, which are told again
+/// when the journal is replayed; all else is gone then, and its orders are cancelled.
 pub trait Strategy {
     fn on_book(&mut self, view: &View<'_>, decisions: &mut Decisions);
 
@@ -69,6 +105,26 @@ pub trait Strategy {
         _decisions: &mut Decisions,
     ) {
     }
+
+    /// The time has come that `next_deadline` named.
+    fn on_timer(&mut self, _view: &View<'_>, _decisions: &mut Decisions) {}
+
+    /// When it wants to be asked even if nothing happens.
+    fn next_deadline(&self, _now: Now) -> Option<Nanos> {
+        None
+    }
+
+    /// An operator started it; resuming is no start.
+    fn on_start(&mut self, _at: UnixNanos) {}
+
+    /// One of its orders was filled, and the journal says so at this time. Told once for each
+    /// fill, also while it doesn't run.
+    fn on_fill(&mut self, _at: UnixNanos, _fill: &Fill) {}
+
+    /// What it made of its task, where it has one that ends.
+    fn result(&self) -> Option<StrategyResult> {
+        None
+    }
 }
 
 /// Every strategy there is. A closed list, so that the desk calls it without indirection.
@@ -76,6 +132,8 @@ pub trait Strategy {
 pub enum StrategyMachine {
     Quoter(Quoter),
     Taker(Taker),
+    Twap(Twap),
+    Grid(Grid),
 }
 
 /// Makes the machine that a checked description asks for. Decimals become integers exactly, or
@@ -87,11 +145,27 @@ pub fn build(
     instrument: &Instrument,
 ) -> Result<StrategyMachine, SpecError> {
     spec.check()?;
-    let sizing = Sizing::new(spec, id, account, instrument)?;
+    let given = spec.parameters.or_defaults(spec.kind);
+    let owner = Owner { strategy: id, account, instrument: instrument.id };
+    let sizing = || Sizing::new(spec.kind, &given, owner, instrument);
     Ok(match spec.kind {
-        StrategyKind::Quoter => StrategyMachine::Quoter(Quoter::new(sizing, &spec.parameters)),
-        StrategyKind::Taker => StrategyMachine::Taker(Taker::new(sizing, &spec.parameters)),
+        StrategyKind::Quoter => StrategyMachine::Quoter(Quoter::new(sizing()?, &given)),
+        StrategyKind::Taker => StrategyMachine::Taker(Taker::new(sizing()?, &given)),
+        StrategyKind::Twap => StrategyMachine::Twap(Twap::new(owner, &given, instrument)?),
+        StrategyKind::Grid => StrategyMachine::Grid(Grid::new(owner, &given, instrument)?),
     })
+}
+
+/// Does the same with whichever strategy it is.
+macro_rules! whichever {
+    ($machine:expr, $strategy:ident => $call:expr) => {
+        match $machine {
+            StrategyMachine::Quoter($strategy) => $call,
+            StrategyMachine::Taker($strategy) => $call,
+            StrategyMachine::Twap($strategy) => $call,
+            StrategyMachine::Grid($strategy) => $call,
+        }
+    };
 }
 
 impl StrategyMachine {
@@ -99,116 +173,86 @@ impl StrategyMachine {
         match self {
             Self::Quoter(_) => StrategyKind::Quoter,
             Self::Taker(_) => StrategyKind::Taker,
+            Self::Twap(_) => StrategyKind::Twap,
+            Self::Grid(_) => StrategyKind::Grid,
+        }
+    }
+
+    /// Takes over what the machine of the description before had summed up.
+    pub fn inherit(&mut self, before: &Self) {
+        if let (Self::Twap(new), Self::Twap(old)) = (&mut *self, before) {
+            new.inherit(old);
+        } else if let (Self::Grid(new), Self::Grid(old)) = (self, before) {
+            new.inherit(old);
+        }
+    }
+
+    /// Adds what it summed up to the desk's fingerprint.
+    pub(crate) fn fingerprint(&self, id: StrategyId, digest: &mut Digest) {
+        match self {
+            Self::Quoter(_) | Self::Taker(_) => {}
+            Self::Twap(twap) => twap.fingerprint(id, digest),
+            Self::Grid(grid) => grid.fingerprint(id, digest),
         }
     }
 }
 
 impl Strategy for StrategyMachine {
     fn on_book(&mut self, view: &View<'_>, decisions: &mut Decisions) {
-        match self {
-            Self::Quoter(quoter) => quoter.on_book(view, decisions),
-            Self::Taker(taker) => taker.on_book(view, decisions),
-        }
+        whichever!(self, strategy => strategy.on_book(view, decisions));
     }
 
     fn on_trade(&mut self, view: &View<'_>, trade: &Trade, decisions: &mut Decisions) {
-        match self {
-            Self::Quoter(quoter) => quoter.on_trade(view, trade, decisions),
-            Self::Taker(taker) => taker.on_trade(view, trade, decisions),
-        }
+        whichever!(self, strategy => strategy.on_trade(view, trade, decisions));
     }
 
     fn on_report(&mut self, view: &View<'_>, report: &ExecutionReport, decisions: &mut Decisions) {
+        whichever!(self, strategy => strategy.on_report(view, report, decisions));
+    }
+
+    fn on_timer(&mut self, view: &View<'_>, decisions: &mut Decisions) {
+        whichever!(self, strategy => strategy.on_timer(view, decisions));
+    }
+
+    fn next_deadline(&self, now: Now) -> Option<Nanos> {
+        whichever!(self, strategy => strategy.next_deadline(now))
+    }
+
+    fn on_start(&mut self, at: UnixNanos) {
+        whichever!(self, strategy => strategy.on_start(at));
+    }
+
+    fn on_fill(&mut self, at: UnixNanos, fill: &Fill) {
+        whichever!(self, strategy => strategy.on_fill(at, fill));
+    }
+
+    fn result(&self) -> Option<StrategyResult> {
+        whichever!(self, strategy => strategy.result())
+    }
+}
+
+impl Pending {
+    pub const fn on(&self, side: Side) -> Quantity {
+        match side {
+            Side::Buy => self.buys,
+            Side::Sell => self.sells,
+        }
+    }
+}
+
+impl FinishReason {
+    pub const fn text(self) -> &'static str {
         match self {
-            Self::Quoter(quoter) => quoter.on_report(view, report, decisions),
-            Self::Taker(taker) => taker.on_report(view, report, decisions),
+            Self::Completed => "completed",
+            Self::TimeUp => "the time is up",
+            Self::BelowMinimum => "what is left is below the venue's minimum",
+            Self::OutsideRange => "the market left the range",
         }
     }
 }
 
-/// What every kind shares: whose orders they are, how large each is, how much may be held.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Sizing {
-    strategy: StrategyId,
-    account: AccountId,
-    instrument: InstrumentId,
-    quantity: Quantity,
-    max_position: Quantity,
-}
-
-impl Sizing {
-    fn new(
-        spec: &StrategySpec,
-        strategy: StrategyId,
-        account: AccountId,
-        instrument: &Instrument,
-    ) -> Result<Self, SpecError> {
-        let given = &spec.parameters;
-        let on_grid = |parameter, value: Option<rust_decimal::Decimal>| {
-            let value = value.ok_or(SpecError::Missing { kind: spec.kind, parameter })?;
-            Quantity::from_decimal(value, instrument.quantity_scale)
-                .ok()
-                .filter(|quantity| quantity.0 % instrument.step.0 == 0)
-                .ok_or_else(|| SpecError::OffGrid {
-                    parameter,
-                    unit: instrument.step.to_decimal(instrument.quantity_scale),
-                    instrument: instrument.name(),
-                })
-        };
-        Ok(Self {
-            strategy,
-            account,
-            instrument: instrument.id,
-            quantity: on_grid("quantity", given.quantity)?,
-            max_position: on_grid("max_position", given.max_position)?,
-        })
-    }
-
-    /// How much an order on this side may hold when `leaves` may still fill there: whole steps,
-    /// and nothing at all where the venue would refuse so little.
-    fn room(&self, view: &View<'_>, side: Side, leaves: Quantity, price: Price) -> Quantity {
-        let held = match side {
-            Side::Buy => view.position.0,
-            Side::Sell => view.position.0.saturating_neg(),
-        };
-        let room = self.max_position.0.saturating_sub(held).saturating_sub(leaves.0);
-        let wanted = room.clamp(0, self.quantity.0);
-        let step = view.instrument.step.0;
-        let quantity = Quantity(wanted - wanted % step);
-        let enough = quantity >= view.instrument.min_quantity
-            && view.instrument.notional(price, quantity) >= view.instrument.min_notional;
-        if enough { quantity } else { Quantity::ZERO }
-    }
-
-    const fn order(
-        &self,
-        side: Side,
-        price: Price,
-        quantity: Quantity,
-        time_in_force: TimeInForce,
-    ) -> OrderIntent {
-        OrderIntent {
-            strategy: self.strategy,
-            account: self.account,
-            instrument: self.instrument,
-            side,
-            order_type: OrderType::Limit,
-            time_in_force,
-            price,
-            quantity,
-            reduce_only: false,
-        }
-    }
-}
-
-/// What may still fill on a side.
-fn leaves(orders: &[OwnOrder], side: Side) -> Quantity {
-    orders
-        .iter()
-        .filter(|order| order.side == side)
-        .fold(Quantity::ZERO, |sum, order| sum.plus(order.leaves_quantity))
-}
-
+#[cfg(test)]
+mod rehearsal;
 #[cfg(test)]
 pub(crate) mod scene;
 

@@ -8,7 +8,8 @@
 
 use enigma_types::{Parameters, Price, Quantity, Side, TimeInForce};
 
-use super::{Decision, Decisions, OwnOrder, Sizing, Strategy, View};
+use super::sizing::{Sizing, in_bounds};
+use super::{Decision, Decisions, OwnOrder, Strategy, View};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quoter {
@@ -29,9 +30,9 @@ impl Quoter {
     pub(super) fn new(sizing: Sizing, parameters: &Parameters) -> Self {
         Self {
             sizing,
-            half_spread_ticks: i64::from(parameters.half_spread_ticks.unwrap_or(0)),
-            skew_ticks: i64::from(parameters.skew_ticks.unwrap_or(0)),
-            requote_ticks: i64::from(parameters.requote_ticks.unwrap_or(1)),
+            half_spread_ticks: i64::from(parameters.half_spread_ticks.unwrap_or_default()),
+            skew_ticks: i64::from(parameters.skew_ticks.unwrap_or_default()),
+            requote_ticks: i64::from(parameters.requote_ticks.unwrap_or_default()),
         }
     }
 
@@ -89,7 +90,7 @@ impl Quoter {
             return;
         }
         let room = self.sizing.room(view, side, others, target);
-        let wanted = if in_bounds(view, target) { room } else { Quantity::ZERO };
+        let wanted = if in_bounds(view.instrument, target) { room } else { Quantity::ZERO };
         if wanted.is_zero() {
             cancel(quote, decisions);
         } else if quote.leaves_quantity > wanted || self.is_off(view, quote, target) {
@@ -106,7 +107,7 @@ impl Quoter {
 
     /// What a new quote on an empty side may hold.
     fn quotable(&self, view: &View<'_>, side: Side, target: Price) -> Quantity {
-        if in_bounds(view, target) {
+        if in_bounds(view.instrument, target) {
             self.sizing.room(view, side, Quantity::ZERO, target)
         } else {
             Quantity::ZERO
@@ -135,11 +136,6 @@ impl Strategy for Quoter {
             }
         }
     }
-}
-
-fn in_bounds(view: &View<'_>, price: Price) -> bool {
-    let (lowest, highest) = (view.instrument.min_price.0.max(1), view.instrument.max_price.0);
-    price.0 >= lowest && (highest == 0 || price.0 <= highest)
 }
 
 fn cancel(order: &OwnOrder, decisions: &mut Decisions) {

@@ -9,7 +9,8 @@ use enigma_types::{
 };
 use rust_decimal::Decimal;
 
-use super::{Decision, Decisions, OwnOrder, Strategy, StrategyMachine, View, build};
+use super::sizing::leaves;
+use super::{Decision, Decisions, OwnOrder, Pending, Strategy, StrategyMachine, View, build};
 
 /// A strategy before a book, with a position and orders of the test's choice.
 #[derive(Debug)]
@@ -148,7 +149,7 @@ impl Scene {
                     assert!(!order.busy, "a busy order is left alone");
                     Some(self.decided(order.side, price, quantity, Some(client_order_id)))
                 }
-                Decision::Cancel(_) => None,
+                Decision::Cancel(_) | Decision::Finish(_) => None,
             })
             .collect()
     }
@@ -177,6 +178,10 @@ impl Scene {
             instrument: &self.instrument,
             book: &self.book,
             position: self.position,
+            pending: Pending {
+                buys: leaves(&self.orders, Side::Buy),
+                sells: leaves(&self.orders, Side::Sell),
+            },
             orders: &self.orders,
         };
         self.machine.on_book(&view, &mut decisions);
@@ -195,7 +200,7 @@ impl Scene {
     }
 }
 
-fn words(decision: Decision) -> String {
+pub(crate) fn words(decision: Decision) -> String {
     match decision {
         Decision::Place(order) => format!(
             "{} {} x {} {:?}",
@@ -208,5 +213,6 @@ fn words(decision: Decision) -> String {
         Decision::Replace { client_order_id, price, quantity } => {
             format!("replace {client_order_id} {} x {}", price.0, quantity.0)
         }
+        Decision::Finish(reason) => format!("finish: {}", reason.text()),
     }
 }

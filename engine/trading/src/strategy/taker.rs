@@ -6,7 +6,8 @@
 
 use enigma_types::{BookTop, Level, Parameters, Side, TimeInForce};
 
-use super::{Decision, Decisions, Sizing, Strategy, View, leaves};
+use super::sizing::{Sizing, leaves};
+use super::{Decision, Decisions, Strategy, View};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Taker {
@@ -18,15 +19,11 @@ pub struct Taker {
 }
 
 impl Taker {
-    /// Holds when the description gives no `imbalance_percent`.
-    pub const DEFAULT_IMBALANCE_PERCENT: u32 = 70;
-
     pub(super) fn new(sizing: Sizing, parameters: &Parameters) -> Self {
-        let percent = parameters.imbalance_percent.unwrap_or(Self::DEFAULT_IMBALANCE_PERCENT);
         Self {
             sizing,
-            imbalance_percent: i64::from(percent),
-            every_tick: parameters.every_tick.unwrap_or(false),
+            imbalance_percent: i64::from(parameters.imbalance_percent.unwrap_or_default()),
+            every_tick: parameters.every_tick.unwrap_or_default(),
             next: Side::Buy,
         }
     }

@@ -298,6 +298,20 @@ impl Bench {
         })
     }
 
+    /// The whole order is filled at its own price.
+    pub(crate) fn tell_fill_at(
+        &mut self,
+        id: ClientOrderId,
+        trade: u64,
+        price: i64,
+        quantity: i64,
+    ) {
+        let side = self.order(id).map_or(Side::Buy, |order| order.side);
+        if let Outcome::Fill(told) = fill(trade, side, quantity) {
+            self.tell(id, Outcome::Fill(Fill { price: Price(price), ..told }));
+        }
+    }
+
     pub(crate) fn tell_open(&mut self, id: ClientOrderId) {
         let outcome = self.working(id, WorkingStatus::Open, 0, ReportSource::Stream);
         self.tell(id, outcome);
@@ -402,18 +416,39 @@ impl Bench {
 }
 
 pub(crate) fn spec(name: &str, kind: StrategyKind) -> StrategySpec {
-    let quoter = kind == StrategyKind::Quoter;
+    let quantity = Some(Decimal::new(10, 3));
+    let max_position = Some(Decimal::new(50, 3));
+    let none = Parameters::default;
+    let parameters = match kind {
+        StrategyKind::Quoter => {
+            Parameters { quantity, max_position, half_spread_ticks: Some(2), ..none() }
+        }
+        StrategyKind::Taker => {
+            Parameters { quantity, max_position, every_tick: Some(true), ..none() }
+        }
+        // Two slices of 0.010, half a minute each.
+        StrategyKind::Twap => Parameters {
+            side: Some(Side::Buy),
+            quantity: Some(Decimal::new(20, 3)),
+            limit_price: Some(Decimal::new(1_010, 1)),
+            duration_seconds: Some(60),
+            slices: Some(2),
+            ..none()
+        },
+        // Levels at 98, 99, 100, 101 and 102.
+        StrategyKind::Grid => Parameters {
+            quantity,
+            lower_price: Some(Decimal::new(980, 1)),
+            upper_price: Some(Decimal::new(1_020, 1)),
+            levels: Some(5),
+            ..none()
+        },
+    };
     StrategySpec {
         id: StrategyName::from(name).unwrap(),
         kind,
         instruments: vec!["binance_usdm:BTCUSDT".to_owned()],
-        parameters: Parameters {
-            quantity: Some(Decimal::new(10, 3)),
-            max_position: Some(Decimal::new(50, 3)),
-            half_spread_ticks: quoter.then_some(2),
-            every_tick: (!quoter).then_some(true),
-            ..Parameters::default()
-        },
+        parameters,
         limits: StrategyLimits::default(),
     }
 }

@@ -12,4 +12,5 @@ mod orders;
 mod reconciliation;
 mod recovery;
 mod simulation;
+mod strategies;
 mod toy_venue;
