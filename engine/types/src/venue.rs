@@ -29,6 +29,15 @@ impl VenueId {
             Self::BinanceUsdm => "binance_usdm",
         }
     }
+
+    /// Whether the venue knows positions. Where it doesn't, what is held is told as balances, and
+    /// a position of ours is the sum of our fills.
+    pub const fn tells_positions(self) -> bool {
+        match self {
+            Self::BinanceSpot => false,
+            Self::BinanceUsdm => true,
+        }
+    }
 }
 
 impl fmt::Display for VenueId {

@@ -123,7 +123,9 @@ impl<J: Journal, P: Probe> Desk<J, P> {
                 unsettled = true;
                 continue;
             }
-            if !self.state.is_quiet(account, instrument, asked_at) {
+            let row = self.state.instruments.get(instrument);
+            let tells_positions = row.is_none_or(|row| row.venue.tells_positions());
+            if !tells_positions || !self.state.is_quiet(account, instrument, asked_at) {
                 continue;
             }
             let held = self.state.positions.held(account, instrument);

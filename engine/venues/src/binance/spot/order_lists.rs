@@ -1,6 +1,6 @@
-//! Order lists: one cancels the other (OCO), one triggers the other (OTO). Encodes and decodes them;
-//! no session sends one yet, because the engine's order is one order and knows no list. A list of
-//! somebody else's is read and counted. It must not allocate.
+//! Order lists: one cancels the other (OCO), one triggers the other (OTO). Encodes and decodes
+//! them; no session sends one yet, because the engine's order is one order and knows no list. A
+//! list of somebody else's is read and counted. It must not allocate.
 //!
 //! Implements <https://developers.binance.com/docs/binance-spot-api-docs/websocket-api> (order
 //! lists, read 2026-11-24).
