@@ -229,17 +229,8 @@ fn check_daemon(raw: &RawSettings) -> Result<DaemonSettings, Fault> {
 }
 
 fn check_limits(limits: &RiskLimits) -> Result<RiskLimits, Fault> {
-    let rows = [
-        ("max_order_notional", limits.max_order_notional > Decimal::ZERO),
-        ("price_collar_bps", limits.price_collar_bps > 0),
-        ("max_book_age_ms", limits.max_book_age_ms > 0),
-        ("max_position_notional", limits.max_position_notional > Decimal::ZERO),
-        ("max_open_orders", limits.max_open_orders > 0),
-        ("max_messages_per_second", limits.max_messages_per_second > 0),
-        ("max_clock_skew_ms", limits.max_clock_skew_ms > 0),
-    ];
-    match rows.into_iter().find(|(_, positive)| !positive) {
-        Some((name, _)) => Err(refused(&format!("limits.{name}"), "must be above zero")),
+    match limits.not_positive() {
+        Some(name) => Err(refused(&format!("limits.{name}"), "must be above zero")),
         None => Ok(limits.clone()),
     }
 }

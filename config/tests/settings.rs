@@ -116,6 +116,10 @@ fn a_value_that_cannot_be_run_is_refused() {
         "enigma.toml:2:1: limits.max_open_orders: must be above zero",
     );
     check(
+        "[limits]\nmax_signal_age_ms = 0\n",
+        "enigma.toml:2:1: limits.max_signal_age_ms: must be above zero",
+    );
+    check(
         "[limits]\nmax_open_orders = \"many\"\n",
         "enigma.toml:2:19: limits.max_open_orders: invalid type: string \"many\", expected u32",
     );

@@ -11,6 +11,7 @@ use tokio::sync::{Mutex, Semaphore, watch};
 use crate::access::Access;
 use crate::engine::Engine;
 use crate::idempotency::Idempotency;
+use crate::manual_orders::ManualOrders;
 use crate::naming::Naming;
 use crate::problem::Problem;
 use crate::tally::OrderTally;
@@ -20,6 +21,7 @@ pub(crate) struct App {
     pub(crate) engine: Arc<dyn Engine>,
     pub(crate) access: Arc<Access>,
     pub(crate) idempotency: Arc<Idempotency>,
+    pub(crate) manual_orders: Arc<ManualOrders>,
     /// Held while limits are compared and changed, so that two editors can't both win.
     pub(crate) limits_edit: Arc<Mutex<()>>,
     pub(crate) facts: Arc<Facts>,

@@ -5,7 +5,7 @@ use std::sync::{Arc, RwLockReadGuard};
 use std::time::Duration;
 
 use enigma_engine::command::{DeskCommand, Receipt};
-use enigma_engine::counters::EngineMetrics;
+use enigma_engine::counters::{EngineMetrics, Queue, QueueLevel};
 use enigma_engine::gateway_thread::GatewayCounters;
 use enigma_engine::handle::{CommandError, EngineHandle, EngineStatus, KillReceipt};
 use enigma_engine::snapshot::ReadModel;
@@ -28,6 +28,8 @@ pub(crate) trait Engine: Send + Sync + 'static {
     fn metrics(&self) -> &EngineMetrics;
 
     fn gateway(&self) -> &GatewayCounters;
+
+    fn queues(&self) -> [QueueLevel; Queue::ALL.len()];
 
     fn book(&self, instrument: InstrumentId) -> Option<BookTop>;
 
@@ -57,6 +59,10 @@ impl Engine for EngineHandle {
 
     fn gateway(&self) -> &GatewayCounters {
         self.gateway_counters()
+    }
+
+    fn queues(&self) -> [QueueLevel; Queue::ALL.len()] {
+        Self::queues(self)
     }
 
     fn book(&self, instrument: InstrumentId) -> Option<BookTop> {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
-use enigma_engine::snapshot::{Event, EventKind, ReadModel};
+use enigma_engine::snapshot::{Event, EventKind, ReadModel, VenueAlerts};
 use futures_util::Stream;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -223,9 +223,13 @@ fn body(
             let (code, name) = (format!("C{check}"), check_name(*check));
             ("risk", json!({ "strategy": strategy, "check": name, "code": code }))
         }
-        EventKind::Limits => ("risk", value(&Risk::new(model))),
+        EventKind::Limits => ("risk", value(&Risk::new(app, model))),
         EventKind::Kill => ("kill", value(&KillSwitch::new(model))),
-        EventKind::Alert { text } => ("alert", json!({ "text": text })),
+        EventKind::Alert { text, raised: None } => ("alert", json!({ "text": text })),
+        EventKind::Alert { text, raised: Some(VenueAlerts { venue, kind, count }) } => {
+            let venue = venue.name();
+            ("alert", json!({ "venue": venue, "kind": kind, "count": count, "text": text }))
+        }
     })
 }
 

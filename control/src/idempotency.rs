@@ -1,171 +1,263 @@
-//! `Idempotency-Key`: the same request with the same key is done once and answered alike.
+//! `Idempotency-Key`: the same request with the same key is done once and answered alike, across
+//! restarts and across a `kill -9` in the middle.
 //!
-//! Kept in memory, so a restart forgets the keys: what trades is protected across restarts by the
-//! journal's order ids, not by this. Bounded: when full, the oldest answer is forgotten.
+//! What is to be done is on disk before it is handed over, and its answer before it is given. Keys
+//! are kept for 24 hours, the newest 4,096 of them and 16 MiB of answers at the most: the oldest
+//! go first. A refusal that changed nothing frees its key. This file must not decide what became
+//! of a request whose answer is unknown: each route looks that up in the engine's read model.
 
-use std::collections::{BTreeMap, VecDeque};
+mod answer;
+mod log;
+mod table;
+#[cfg(test)]
+mod tests;
+
 use std::future::Future;
+use std::io;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use axum::body::{Body, Bytes};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use self::answer::Answer;
+use self::log::{Line, Log};
+use self::table::{Begun, Found, Table};
 use crate::problem::Problem;
 use crate::request::header;
+use crate::timestamp::wall_now;
 
+pub(crate) use self::table::Span;
+
+/// The keys of this daemon.
 #[derive(Debug, Default)]
 pub(crate) struct Idempotency {
     table: Mutex<Table>,
+    /// Absent where nothing is to outlive the process.
+    log: Option<Mutex<Log>>,
 }
 
-#[derive(Debug, Default)]
-struct Table {
-    entries: BTreeMap<String, Entry>,
-    /// Keys of finished requests, oldest first.
-    finished: VecDeque<String>,
+/// A request as far as its repetition is concerned.
+#[derive(Debug)]
+pub(crate) struct Keyed<'a, B> {
+    pub(crate) headers: &'a HeaderMap,
+    /// The verb and its object: the same key for another is refused.
+    pub(crate) scope: &'a str,
+    pub(crate) body: &'a B,
+    pub(crate) effect: Effect,
+    /// The newest order id of ours before this request.
+    pub(crate) after: u64,
 }
 
-#[derive(Clone, Debug)]
-struct Entry {
-    fingerprint: [u8; 32],
-    answer: Option<Answer>,
+/// What a disk that can't be written does to a request with a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// It may trade: it is refused, for a repetition could do it twice.
+    Trades,
+    /// It only ends trading, and twice is no harm: it is done all the same.
+    Calms,
 }
 
-#[derive(Clone, Debug)]
-struct Answer {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: Bytes,
+/// What a route finds out about a request that came before and has no answer.
+#[derive(Debug)]
+pub(crate) enum Traced {
+    /// It took effect, or ended otherwise: this is its answer.
+    Known(Response),
+    /// Nothing of it is there.
+    Absent,
+    /// That can't be said now.
+    InDoubt(Problem),
+}
+
+impl<'a, B> Keyed<'a, B> {
+    /// A request that may trade, or let something trade.
+    pub(crate) fn trades(headers: &'a HeaderMap, scope: &'a str, body: &'a B) -> Self {
+        Self { headers, scope, body, effect: Effect::Trades, after: 0 }
+    }
+
+    /// A request that only ends trading.
+    pub(crate) fn calms(headers: &'a HeaderMap, scope: &'a str, body: &'a B) -> Self {
+        Self { headers, scope, body, effect: Effect::Calms, after: 0 }
+    }
 }
 
 impl Idempotency {
-    const CAPACITY: usize = 4_096;
     const LONGEST_KEY: usize = 128;
-    const LARGEST_ANSWER_BYTES: usize = 256 << 10;
 
-    /// Runs `work`, or gives the answer that it gave before. A request in work goes on to its end
-    /// though its sender hangs up: otherwise a second try would do it twice.
-    pub(crate) async fn once<B, F, R>(
+    /// Keys that outlive the process in a file. `last_order` is the newest id that an order of an
+    /// earlier process can have.
+    pub(crate) fn open(path: &Path, last_order: u64) -> io::Result<Self> {
+        let mut table = Table::default();
+        let mut log = Log::open(path, |line| table.learn(line))?;
+        table.take_over(wall_now(), last_order);
+        log.rewrite(&table.lines())?;
+        Ok(Self { table: Mutex::new(table), log: Some(Mutex::new(log)) })
+    }
+
+    /// Runs `work`, or gives the answer that it gave before; `trace` says what became of it where
+    /// no answer is known. A request in work goes on to its end though its sender hangs up:
+    /// otherwise a second try would do it twice.
+    pub(crate) async fn once<B, F, R, T>(
         self: &Arc<Self>,
-        headers: &HeaderMap,
-        scope: &str,
-        body: &B,
+        request: Keyed<'_, B>,
+        trace: T,
         work: F,
     ) -> Response
     where
         B: Serialize,
         F: Future<Output = R> + Send + 'static,
         R: IntoResponse + 'static,
+        T: FnOnce(Span) -> Traced + Send + 'static,
     {
-        let Some(key) = header(headers, "idempotency-key") else {
+        let Some(key) = header(request.headers, "idempotency-key") else {
             return work.await.into_response();
         };
-        match self.begin(key, fingerprint(scope, body)) {
-            Ok(Some(answer)) => return answer.replay(),
-            Ok(None) => {}
-            Err(problem) => return problem.into_response(),
-        }
-        let (table, key) = (Arc::clone(self), key.to_owned());
-        let task = tokio::spawn(async move {
-            let mut reservation = Reservation { table: &table, key: Some(key) };
-            let answer = Answer::take(work.await.into_response()).await;
-            reservation.finish(&answer);
-            answer
-        });
-        match task.await {
-            Ok(answer) => answer.into_response(),
-            Err(_) => Problem::internal("the request's task failed").into_response(),
-        }
-    }
-
-    fn begin(&self, key: &str, fingerprint: [u8; 32]) -> Result<Option<Answer>, Problem> {
         if key.is_empty() || key.len() > Self::LONGEST_KEY {
             let detail = format!("an Idempotency-Key has 1 to {} characters", Self::LONGEST_KEY);
-            return Err(Problem::bad_request("bad_idempotency_key", detail));
+            return Problem::bad_request("bad_idempotency_key", detail).into_response();
         }
-        let mut table = self.lock();
-        match table.entries.get(key) {
-            Some(entry) if entry.fingerprint != fingerprint => Err(Problem::invalid(
-                "idempotency_key_reused",
-                "this Idempotency-Key came before with another request",
-            )),
-            Some(Entry { answer: Some(answer), .. }) => Ok(Some(answer.clone())),
-            Some(_) => Err(Problem::conflict(
-                "idempotency_key_in_flight",
-                "the first request with this Idempotency-Key is still in work",
-            )),
-            None => {
-                table.entries.insert(key.to_owned(), Entry { fingerprint, answer: None });
-                Ok(None)
-            }
+        let begun = Begun {
+            fingerprint: fingerprint(request.scope, request.body),
+            at: wall_now(),
+            span: Span { after: request.after, until: None },
+        };
+        let found = match self.lock().begin(key, begun) {
+            Ok(Found::Answered(answer)) => return answer.replay(),
+            Ok(found) => found,
+            Err(problem) => return problem.into_response(),
+        };
+        let claim = Claim { keys: Arc::clone(self), key: Some(key.to_owned()), begun };
+        let effect = request.effect;
+        let task = tokio::spawn(async move { claim.see_through(found, effect, trace, work).await });
+        match task.await {
+            Ok(response) => response,
+            Err(_) => Problem::internal("the request's task failed").into_response(),
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Appends lines, on disk when this returns. The table has them already, so that a log that
+    /// is written anew from it loses none.
+    async fn record(self: &Arc<Self>, line: Line) -> io::Result<()> {
+        if self.log.is_none() {
+            return Ok(());
+        }
+        let keys = Arc::clone(self);
+        let written = tokio::task::spawn_blocking(move || {
+            let Some(log) = &keys.log else { return Ok(()) };
+            let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+            if log.is_long() {
+                let lines = keys.lock().lines();
+                log.rewrite(&lines)?;
+            }
+            log.append(&line)
+        });
+        written.await.unwrap_or_else(|_| Err(io::Error::other("the write's task failed")))
+    }
 }
 
-/// A key in work; dropped without an answer, the key is free again.
-struct Reservation<'a> {
-    table: &'a Idempotency,
+/// A key in work. Dropped without an answer, its request may or may not have taken effect.
+struct Claim {
+    keys: Arc<Idempotency>,
     key: Option<String>,
+    begun: Begun,
 }
 
-impl Reservation<'_> {
-    /// Keeps what has taken effect or may have: a refusal that changed nothing may be tried again.
-    fn finish(&mut self, answer: &Answer) {
-        let took_effect =
-            answer.status.is_success() || answer.status == StatusCode::GATEWAY_TIMEOUT;
-        if !took_effect {
-            return;
-        }
-        let Some(key) = self.key.take() else { return };
-        let mut table = self.table.lock();
-        if let Some(entry) = table.entries.get_mut(&key) {
-            entry.answer = Some(answer.clone());
-        }
-        table.finished.push_back(key);
-        while table.finished.len() > Idempotency::CAPACITY {
-            if let Some(oldest) = table.finished.pop_front() {
-                table.entries.remove(&oldest);
+impl Claim {
+    async fn see_through<F, R, T>(
+        mut self,
+        found: Found,
+        effect: Effect,
+        trace: T,
+        work: F,
+    ) -> Response
+    where
+        F: Future<Output = R>,
+        R: IntoResponse,
+        T: FnOnce(Span) -> Traced,
+    {
+        if let Found::Unclear { span, earlier, answer } = found {
+            match trace(span) {
+                Traced::Known(response) => {
+                    let answer = Answer::take(response).await;
+                    return self.finish(answer).await.replay();
+                }
+                Traced::InDoubt(problem) => {
+                    self.put_back(earlier, answer);
+                    return problem.into_response();
+                }
+                // The command may still be on its way: in this process nothing is done again.
+                Traced::Absent if !earlier => {
+                    self.put_back(earlier, answer.clone());
+                    let unclear = || Answer::of(&Problem::unclear());
+                    return answer.map_or_else(unclear, |answer| *answer).replay();
+                }
+                Traced::Absent => {}
             }
         }
+        if let Err(error) = self.write_begin().await {
+            match effect {
+                Effect::Trades => {
+                    self.release();
+                    tracing::error!(%error, "an Idempotency-Key can't be written to disk");
+                    let detail = "the key can't be written to disk: nothing was done";
+                    return Problem::unavailable("key_not_kept", detail).into_response();
+                }
+                Effect::Calms => {
+                    tracing::error!(%error, "an Idempotency-Key isn't kept over a restart");
+                }
+            }
+        }
+        let answer = Answer::take(work.await.into_response()).await;
+        self.finish(answer).await.into_response()
     }
-}
 
-impl Drop for Reservation<'_> {
-    fn drop(&mut self) {
+    async fn write_begin(&self) -> io::Result<()> {
+        let Some(key) = &self.key else { return Ok(()) };
+        self.keys.lock().begin_anew(key, self.begun);
+        self.keys.record(Line::begin(key, &self.begun)).await
+    }
+
+    /// Keeps what has taken effect or may have: a refusal that changed nothing may be tried again.
+    async fn finish(&mut self, answer: Answer) -> Answer {
+        let Some(key) = self.key.take() else { return answer };
+        let line = if answer.took_effect() || answer.is_unclear() {
+            self.keys.lock().answer(&key, answer.clone());
+            Line::end(&key, &answer)
+        } else {
+            self.keys.lock().free(&key);
+            Line::Free { key }
+        };
+        if let Err(error) = self.keys.record(line).await {
+            // The key itself is on disk, and the journal knows what became of the request.
+            tracing::error!(%error, "an answer to an Idempotency-Key can't be written to disk");
+        }
+        answer
+    }
+
+    fn put_back(&mut self, earlier: bool, answer: Option<Box<Answer>>) {
         if let Some(key) = self.key.take() {
-            self.table.lock().entries.remove(&key);
+            self.keys.lock().put_back(&key, earlier, answer);
+        }
+    }
+
+    fn release(&mut self) {
+        if let Some(key) = self.key.take() {
+            self.keys.lock().free(&key);
         }
     }
 }
 
-impl Answer {
-    async fn take(response: Response) -> Self {
-        let (parts, body) = response.into_parts();
-        let body = axum::body::to_bytes(body, Idempotency::LARGEST_ANSWER_BYTES).await;
-        Self { status: parts.status, headers: parts.headers, body: body.unwrap_or_default() }
-    }
-
-    fn replay(self) -> Response {
-        let mut response = self.into_response();
-        let told = axum::http::HeaderValue::from_static("true");
-        response.headers_mut().insert("idempotency-replayed", told);
-        response
-    }
-}
-
-impl IntoResponse for Answer {
-    fn into_response(self) -> Response {
-        let mut response = Response::new(Body::from(self.body));
-        *response.status_mut() = self.status;
-        *response.headers_mut() = self.headers;
-        response
+impl Drop for Claim {
+    fn drop(&mut self) {
+        if let Some(key) = self.key.take() {
+            self.keys.lock().leave_unclear(&key);
+        }
     }
 }
 
@@ -173,62 +265,4 @@ fn fingerprint<B: Serialize>(scope: &str, body: &B) -> [u8; 32] {
     // A body that was just read from JSON can be written as JSON.
     let body = serde_json::to_vec(body).unwrap_or_default();
     Sha256::new().chain_update(scope).chain_update([0]).chain_update(body).finalize().into()
-}
-
-#[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may stop here")]
-mod tests {
-    use std::sync::atomic::{AtomicU32, Ordering};
-
-    use super::*;
-
-    async fn send(
-        table: &Arc<Idempotency>,
-        key: &str,
-        body: &str,
-        status: StatusCode,
-        done: &Arc<AtomicU32>,
-    ) -> Response {
-        let mut headers = HeaderMap::new();
-        headers.insert("idempotency-key", key.parse().unwrap());
-        let done = Arc::clone(done);
-        let work = async move {
-            let number = done.fetch_add(1, Ordering::Relaxed);
-            (status, number.to_string())
-        };
-        table.once(&headers, "POST /v1/orders", &body, work).await
-    }
-
-    #[tokio::test]
-    async fn a_repeated_request_is_done_once_and_another_body_is_refused() {
-        let (table, done) = (Arc::new(Idempotency::default()), Arc::new(AtomicU32::new(0)));
-        let first = send(&table, "k", "a", StatusCode::CREATED, &done).await;
-        let again = send(&table, "k", "a", StatusCode::CREATED, &done).await;
-        assert_eq!(first.status(), again.status());
-        assert!(again.headers().contains_key("idempotency-replayed"));
-        assert_eq!(done.load(Ordering::Relaxed), 1);
-        let other = send(&table, "k", "b", StatusCode::CREATED, &done).await;
-        assert_eq!(other.status(), StatusCode::UNPROCESSABLE_ENTITY);
-        send(&table, "k2", "a", StatusCode::CREATED, &done).await;
-        assert_eq!(done.load(Ordering::Relaxed), 2);
-    }
-
-    #[tokio::test]
-    async fn a_refusal_may_be_tried_again_and_an_unclear_end_may_not() {
-        let (table, done) = (Arc::new(Idempotency::default()), Arc::new(AtomicU32::new(0)));
-        send(&table, "k", "a", StatusCode::SERVICE_UNAVAILABLE, &done).await;
-        send(&table, "k", "a", StatusCode::GATEWAY_TIMEOUT, &done).await;
-        let last = send(&table, "k", "a", StatusCode::CREATED, &done).await;
-        assert_eq!(last.status(), StatusCode::GATEWAY_TIMEOUT);
-        assert_eq!(done.load(Ordering::Relaxed), 2);
-    }
-
-    #[tokio::test]
-    async fn the_table_stays_bounded() {
-        let (table, done) = (Arc::new(Idempotency::default()), Arc::new(AtomicU32::new(0)));
-        for number in 0..Idempotency::CAPACITY + 10 {
-            send(&table, &number.to_string(), "a", StatusCode::OK, &done).await;
-        }
-        assert_eq!(table.lock().entries.len(), Idempotency::CAPACITY);
-    }
 }

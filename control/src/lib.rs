@@ -9,6 +9,7 @@ mod daemon;
 mod engine;
 mod events;
 mod idempotency;
+mod manual_orders;
 mod metrics;
 mod naming;
 mod openapi;

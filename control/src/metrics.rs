@@ -4,14 +4,13 @@
 mod families;
 mod model;
 
-use std::sync::atomic::Ordering;
-
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use enigma_engine::counters::{Queue, RateLimit};
+use enigma_engine::counters::QueueLevel;
 use enigma_engine::gateway_thread::{GatewayCounters, ReconnectCause};
 use enigma_engine::latency::PathStage;
+use enigma_engine::{AlertKind, Limit};
 use enigma_types::VenueId;
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
@@ -23,6 +22,7 @@ use self::families::{Families, count, gauge, labels, seconds};
 use crate::app::App;
 use crate::problem::Problem;
 use crate::risk_checks::checks;
+use crate::timestamp::wall_now;
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(scrape))
@@ -124,14 +124,14 @@ fn trading(app: &App, families: &mut Families) {
         "Orders that a risk check refused.",
         rejections.collect(),
     );
-    let used = checks().map(|row| {
-        let millionths = trading.limit_used_ppm(row.code).map_or(0, |gauge| gauge.get());
-        (labels(&[("limit", row.name)]), families::ratio(millionths))
+    let used = Limit::ALL.map(|limit| {
+        let millionths = trading.limit_used_ppm(limit).get();
+        (labels(&[("limit", limit.name())]), families::ratio(millionths))
     });
     families.gauges(
         "risk_limit_used_ratio",
-        "How much of a check's limit is used, 0 to 1.",
-        used.collect(),
+        "How much of a limit is used, 0 to 1: the engine's, or the nearest strategy's own.",
+        used.into(),
     );
     families.gauges(
         "kill_switch",
@@ -158,10 +158,11 @@ fn venues(app: &App, families: &mut Families) {
         "When the venue's newest message came; 0 before the first.",
         each(&|venue| seconds(last_message_ns(gateway, venue))),
     );
+    let now = wall_now();
     let budgets = venues().flat_map(|venue| {
-        RateLimit::ALL.map(|limit| {
-            let labels = labels(&[("venue", venue.name()), ("bucket", limit.name())]);
-            (labels, gauge(numbers(venue).rate_limit(limit).get()))
+        gateway.rate_limits(venue, now).into_iter().map(move |left| {
+            let labels = labels(&[("venue", venue.name()), ("bucket", left.bucket)]);
+            (labels, count(left.remaining))
         })
     });
     families.gauges(
@@ -169,11 +170,10 @@ fn venues(app: &App, families: &mut Families) {
         "What the venue's budgets have left, as counted here.",
         budgets.collect(),
     );
-    // One gateway carries one venue so far, so that its counts are that venue's.
-    let reconnects = venues().take(1).flat_map(|venue| {
+    let reconnects = venues().flat_map(|venue| {
         ReconnectCause::ALL.map(|cause| {
             let labels = labels(&[("venue", venue.name()), ("reason", cause.name())]);
-            (labels, count(gateway.reconnects(cause)))
+            (labels, count(gateway.reconnects_of(venue, cause)))
         })
     });
     families.counters(
@@ -181,6 +181,18 @@ fn venues(app: &App, families: &mut Families) {
         "Connections that were replaced.",
         reconnects.collect(),
     );
+    // A clock's offset is a number of its own and no alert.
+    let kinds = || {
+        let is_alert = |kind: &AlertKind| !matches!(kind, AlertKind::ClockOffset { .. });
+        AlertKind::ALL.into_iter().filter(is_alert)
+    };
+    let alerts = venues().flat_map(|venue| {
+        kinds().map(move |kind| {
+            let labels = labels(&[("venue", venue.name()), ("kind", kind.name())]);
+            (labels, count(gateway.alerts(venue, kind)))
+        })
+    });
+    families.counters("alerts_total", "What sessions have complained of.", alerts.collect());
     let plain = [
         ("messages_total", "Messages from venues.", gateway.messages.get()),
         ("received_bytes_total", "Bytes from venues.", gateway.bytes_in.get()),
@@ -198,19 +210,26 @@ fn venues(app: &App, families: &mut Families) {
 }
 
 /// Zero before the first message.
-pub(crate) fn last_message_ns(gateway: &GatewayCounters, venue: VenueId) -> i64 {
-    let last = gateway.last_message_unix_ns.get(venue as usize);
-    last.map_or(0, |at| i64::try_from(at.load(Ordering::Relaxed)).unwrap_or(i64::MAX))
+fn last_message_ns(gateway: &GatewayCounters, venue: VenueId) -> i64 {
+    let last = gateway.last_message(venue);
+    last.map_or(0, |at| i64::try_from(at.0).unwrap_or(i64::MAX))
 }
 
 fn queues_and_journal(app: &App, families: &mut Families) {
     let metrics = app.engine.metrics();
-    let of_queue = |queue: Queue| labels(&[("queue", queue.name())]);
-    let depths = Queue::ALL.map(|queue| (of_queue(queue), gauge(metrics.queue(queue).depth.get())));
-    families.gauges("queue_depth", "What waits in a queue between threads.", depths.into());
-    let overflows =
-        Queue::ALL.map(|queue| (of_queue(queue), count(metrics.queue(queue).overflows.get())));
-    families.counters("queue_overflow_total", "What found its queue full.", overflows.into());
+    let levels = app.engine.queues();
+    let sample =
+        |level: QueueLevel, value: u64| (labels(&[("queue", level.queue.name())]), count(value));
+    families.gauges(
+        "queue_depth",
+        "What waits in a queue between threads; the journal's ring in bytes.",
+        levels.map(|level| sample(level, level.depth)).into(),
+    );
+    families.counters(
+        "queue_overflow_total",
+        "What found its queue full.",
+        levels.map(|level| sample(level, level.overflows)).into(),
+    );
     if let (Some(health), Some(ring)) = (metrics.journal(), metrics.journal_ring()) {
         families.counters(
             "journal_bytes_total",

@@ -5,6 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use enigma_engine::command::Refusal;
 use enigma_engine::handle::CommandError;
+use enigma_types::NotSentCause;
 use serde::Serialize;
 
 /// One problem. `code` is what a program branches on; `detail` is for people.
@@ -66,6 +67,18 @@ impl Problem {
         Self { retry_after_seconds: Some(60), ..problem }
     }
 
+    /// What was approved and journalled didn't leave: the venue knows nothing of it.
+    pub(crate) fn not_sent(what: &str, cause: NotSentCause) -> Self {
+        let detail = format!("{what} was not sent: {}", cause.name().replace('_', " "));
+        let (status, code) = if cause == NotSentCause::RateLimit {
+            (StatusCode::TOO_MANY_REQUESTS, "rate_limited")
+        } else {
+            (StatusCode::SERVICE_UNAVAILABLE, "not_sent")
+        };
+        let problem = Self::new(status, code, detail);
+        Self { retry_after_seconds: Some(1), ..problem }
+    }
+
     pub(crate) fn not_ready() -> Self {
         Self::unavailable("not_ready", "the venues' instruments aren't loaded yet")
     }
@@ -73,6 +86,16 @@ impl Problem {
     pub(crate) fn unauthenticated() -> Self {
         let detail = "a session or a bearer token is needed";
         Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail)
+    }
+
+    /// A request that came before with the same key has ended without an answer.
+    pub(crate) fn unclear() -> Self {
+        let detail = "the first request with this Idempotency-Key may still take effect";
+        Self::new(StatusCode::GATEWAY_TIMEOUT, "timed_out", detail)
+    }
+
+    pub(crate) fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
     pub(crate) fn internal(detail: impl Into<String>) -> Self {
@@ -120,7 +143,7 @@ impl From<Refusal> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = self.status();
         let retry_after = self.retry_after_seconds;
         let mut response = (status, Json(self)).into_response();
         let headers = response.headers_mut();
@@ -159,6 +182,13 @@ mod tests {
         check(CommandError::QueueFull, 503, "queue_full");
         check(CommandError::NotReady, 503, "not_ready");
         check(CommandError::TimedOut, 504, "timed_out");
+        let not_sent = |cause| Problem::not_sent("order 1", cause);
+        let limited = not_sent(NotSentCause::RateLimit);
+        assert_eq!((limited.status, limited.code), (429, "rate_limited"));
+        for cause in [NotSentCause::Barrier, NotSentCause::SessionDown, NotSentCause::Full] {
+            let problem = not_sent(cause);
+            assert_eq!((problem.status, problem.code), (503, "not_sent"), "{}", problem.detail);
+        }
         let risk = Refusal::Risk { check: "price_collar", detail: "too far".into() };
         let problem = Problem::from(risk);
         assert_eq!((problem.status, problem.check), (422, Some("price_collar")));

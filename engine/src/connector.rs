@@ -37,6 +37,7 @@ pub struct ConnectorPort {
     outcomes: Receiver<Outcome>,
     reply: Reply,
     outstanding: usize,
+    refused: u64,
 }
 
 /// Where to reach one of a venue's hosts, and whom to believe that it is.
@@ -115,7 +116,7 @@ impl Connector {
     pub fn port(&self) -> ConnectorPort {
         let (sender, outcomes) = bounded(Self::OUTSTANDING);
         let reply = Reply { outcomes: sender, waker: Arc::default() };
-        ConnectorPort { jobs: self.jobs.clone(), outcomes, reply, outstanding: 0 }
+        ConnectorPort { jobs: self.jobs.clone(), outcomes, reply, outstanding: 0, refused: 0 }
     }
 
     /// Makes one call and waits for it: for the start, before there is a gateway.
@@ -186,9 +187,22 @@ impl ConnectorPort {
         Some(outcome)
     }
 
+    /// Jobs without an outcome so far.
+    #[must_use]
+    pub fn outstanding(&self) -> usize {
+        self.outstanding
+    }
+
+    /// How many jobs found no room.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.refused
+    }
+
     fn submit(&mut self, job: Job) -> Result<(), ConnectorBusy> {
         // No more than the outcomes' queue holds, so that a worker never waits for its reader.
         if self.outstanding == Connector::OUTSTANDING {
+            self.refused += 1;
             return Err(ConnectorBusy);
         }
         match self.jobs.try_send(job) {
@@ -196,7 +210,10 @@ impl ConnectorPort {
                 self.outstanding += 1;
                 Ok(())
             }
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => Err(ConnectorBusy),
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
+                self.refused += 1;
+                Err(ConnectorBusy)
+            }
         }
     }
 }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crossbeam::utils::CachePadded;
+use enigma_trading::risk::Limit;
 use enigma_types::VenueId;
 
 use crate::journal::{JournalHealth, Ring};
@@ -16,6 +17,10 @@ use crate::latency::StageHistograms;
 /// Counts up. For one writer.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
+
+/// Counts up. For many writers, none of them in a hurry.
+#[derive(Debug, Default)]
+pub struct SharedCounter(AtomicU64);
 
 /// Shows a present value. For one writer.
 #[derive(Debug, Default)]
@@ -27,7 +32,8 @@ pub struct EngineMetrics {
     pub latency: StageHistograms,
     /// Written by the pinned thread.
     pub trading: CachePadded<TradingCounters>,
-    queues: [CachePadded<QueueCounters>; Queue::ALL.len()],
+    /// Commands that found their queue full.
+    pub commands_refused: SharedCounter,
     journal: OnceLock<(Arc<JournalHealth>, Arc<Ring>)>,
 }
 
@@ -54,7 +60,7 @@ pub struct TradingCounters {
     /// One while the kill switch is engaged.
     pub kill_switch: Gauge,
     risk_rejections: [Counter; TradingCounters::CHECKS],
-    limits_used_ppm: [Gauge; TradingCounters::CHECKS],
+    limits_used_ppm: [Gauge; Limit::ALL.len()],
     venues: [VenueNumbers; VenueId::ALL.len()],
 }
 
@@ -66,9 +72,6 @@ pub struct VenueNumbers {
     /// The venue's clock minus ours.
     pub clock_offset_ns: Gauge,
     pub clock_uncertainty_ns: Gauge,
-    /// Wall clock of the newest message; zero before the first one.
-    pub last_message_unix_ns: Gauge,
-    rate_limits: [Gauge; RateLimit::ALL.len()],
 }
 
 #[derive(Debug, Default)]
@@ -82,23 +85,20 @@ pub struct QueueCounters {
 pub enum Queue {
     /// From the control plane to the pinned thread.
     Commands,
-    /// From the pinned thread to the connector.
+    /// From the pinned thread to the connector and back.
     ConnectorJobs,
-    /// From the connector to the pinned thread.
-    ConnectorAnswers,
-    /// Requests that the desk made in one step.
-    Requests,
-    /// Plain frames that wait for their socket.
+    /// Plain frames that wait for their sockets.
     Outgoing,
+    /// From the pinned thread to the journal's writer and the projector, in bytes.
+    JournalRing,
 }
 
-/// A venue's budgets, as counted locally.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum RateLimit {
-    RequestWeight,
-    OrdersShort,
-    OrdersLong,
-    Connections,
+/// How full a queue is, and how often it had no room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueLevel {
+    pub queue: Queue,
+    pub depth: u64,
+    pub overflows: u64,
 }
 
 impl Counter {
@@ -118,6 +118,16 @@ impl Counter {
     }
 }
 
+impl SharedCounter {
+    pub fn add(&self, more: u64) {
+        self.0.fetch_add(more, Ordering::Relaxed);
+    }
+
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 impl Gauge {
     #[inline]
     pub fn set(&self, value: i64) {
@@ -130,10 +140,6 @@ impl Gauge {
 }
 
 impl EngineMetrics {
-    pub fn queue(&self, queue: Queue) -> &QueueCounters {
-        &self.queues[queue as usize]
-    }
-
     /// Shows the journal's numbers from now on. Once.
     pub fn attach_journal(&self, health: Arc<JournalHealth>, ring: Arc<Ring>) {
         // A second journal in one engine would be a mistake that the first one's numbers show.
@@ -164,48 +170,23 @@ impl TradingCounters {
         self.risk_rejections.get(usize::from(check))
     }
 
-    /// How much of a check's limit is used, in millionths.
-    pub fn limit_used_ppm(&self, check: u8) -> Option<&Gauge> {
-        self.limits_used_ppm.get(usize::from(check))
-    }
-}
-
-impl VenueNumbers {
-    pub fn rate_limit(&self, limit: RateLimit) -> &Gauge {
-        &self.rate_limits[limit as usize]
+    /// How much of a limit is used, in millionths: the engine's, or the strategy's that comes
+    /// nearest to its own.
+    pub fn limit_used_ppm(&self, limit: Limit) -> &Gauge {
+        &self.limits_used_ppm[limit as usize]
     }
 }
 
 impl Queue {
-    pub const ALL: [Self; 5] = [
-        Self::Commands,
-        Self::ConnectorJobs,
-        Self::ConnectorAnswers,
-        Self::Requests,
-        Self::Outgoing,
-    ];
+    pub const ALL: [Self; 4] =
+        [Self::Commands, Self::ConnectorJobs, Self::Outgoing, Self::JournalRing];
 
     pub const fn name(self) -> &'static str {
         match self {
             Self::Commands => "commands",
             Self::ConnectorJobs => "connector_jobs",
-            Self::ConnectorAnswers => "connector_answers",
-            Self::Requests => "requests",
             Self::Outgoing => "outgoing",
-        }
-    }
-}
-
-impl RateLimit {
-    pub const ALL: [Self; 4] =
-        [Self::RequestWeight, Self::OrdersShort, Self::OrdersLong, Self::Connections];
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::RequestWeight => "request_weight",
-            Self::OrdersShort => "orders_short",
-            Self::OrdersLong => "orders_long",
-            Self::Connections => "connections",
+            Self::JournalRing => "journal_ring",
         }
     }
 }
@@ -218,22 +199,15 @@ mod tests {
     #[test]
     fn every_label_has_numbers_of_its_own() {
         let metrics = EngineMetrics::default();
-        for (place, queue) in Queue::ALL.into_iter().enumerate() {
-            metrics.queue(queue).depth.set(place as i64);
-        }
-        for (place, limit) in RateLimit::ALL.into_iter().enumerate() {
-            let venue = metrics.trading.venue(VenueId::BinanceUsdm);
-            venue.rate_limit(limit).set(place as i64 + 10);
+        for (place, limit) in Limit::ALL.into_iter().enumerate() {
+            metrics.trading.limit_used_ppm(limit).set(place as i64);
         }
         for check in 0..32 {
             metrics.trading.risk_rejections(check).unwrap().add(u64::from(check));
         }
-        for (place, queue) in Queue::ALL.into_iter().enumerate() {
-            assert_eq!(metrics.queue(queue).depth.get(), place as i64, "{}", queue.name());
-        }
-        for (place, limit) in RateLimit::ALL.into_iter().enumerate() {
-            let venue = metrics.trading.venue(VenueId::BinanceUsdm);
-            assert_eq!(venue.rate_limit(limit).get(), place as i64 + 10, "{}", limit.name());
+        for (place, limit) in Limit::ALL.into_iter().enumerate() {
+            let shown = metrics.trading.limit_used_ppm(limit).get();
+            assert_eq!(shown, place as i64, "{}", limit.name());
         }
         assert_eq!(metrics.trading.risk_rejections(20).unwrap().get(), 20);
         assert!(metrics.trading.risk_rejections(32).is_none());

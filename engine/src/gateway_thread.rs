@@ -320,7 +320,8 @@ impl<O: OpenSession> Gateway<O> {
             // A successor that was just promoted shows its books now.
             self.deliver_books(place, events);
         }
-        self.core.show_dials_left(now);
+        let lives = self.slots.iter().flat_map(Slot::lives);
+        self.core.show_levels(now, || lives.map(|live| live.outbox.transmit.frames()).sum());
         let liveness = self.core.liveness;
         let deadlines = self.slots.iter().map(|slot| slot.next_deadline(liveness));
         self.deadline = deadlines.min().unwrap_or(Nanos::MAX);

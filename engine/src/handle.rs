@@ -2,6 +2,8 @@
 //!
 //! Nothing here runs on the pinned thread, and nothing here makes it wait.
 
+mod kill_latch;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 use std::thread::JoinHandle;
@@ -12,10 +14,14 @@ use crossbeam::queue::ArrayQueue;
 use enigma_trading::command::{DeskCommand, Receipt, Refusal};
 use enigma_types::{AccountId, BookTop, InstrumentId, InstrumentTable, UnixNanos, VenueId};
 
-use crate::counters::EngineMetrics;
+use crate::connection::ErrorKind;
+use crate::counters::{EngineMetrics, Queue, QueueLevel};
 use crate::gateway_thread::{GatewayCounters, GatewayShared};
+use crate::journal::Ring;
 use crate::settings::{Environment, Waiting};
-use crate::snapshot::{KillView, ReadModel};
+use crate::snapshot::{EventKind, KillView, ReadModel};
+
+pub(crate) use kill_latch::KillLatch;
 
 /// A running engine. Clones share it; the last one dropped doesn't stop it: `shutdown` does.
 #[derive(Clone, Debug)]
@@ -29,6 +35,7 @@ pub(crate) struct Shared {
     pub(crate) commands: ArrayQueue<Envelope>,
     pub(crate) waker: OnceLock<Arc<mio::Waker>>,
     pub(crate) gateway: GatewayShared,
+    pub(crate) latch: KillLatch,
     pub(crate) model: Arc<RwLock<ReadModel>>,
     pub(crate) metrics: Arc<EngineMetrics>,
     pub(crate) instruments: OnceLock<Arc<InstrumentTable>>,
@@ -92,6 +99,9 @@ pub enum CommandError {
 pub struct KillReceipt {
     pub receipt: Receipt,
     pub barrier: Barrier,
+    /// The kill stands on disk and will hold after a restart. If not, the disk refused or hangs,
+    /// and it holds as long as this process.
+    pub latched: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +128,8 @@ pub struct EngineStatus {
 impl EngineHandle {
     /// How long a kill waits for the pinned thread before it shuts the order sockets itself.
     pub const KILL_BARRIER: Duration = Duration::from_millis(100);
+    /// How long a kill's answer waits for the disk. The kill itself waits for nothing.
+    pub const KILL_LATCH: Duration = Duration::from_secs(1);
 
     /// Hands a command to the pinned thread and waits for its receipt. Blocks the caller.
     pub fn execute(
@@ -128,14 +140,21 @@ impl EngineHandle {
         if self.phase() != Phase::Running {
             return Err(CommandError::NotReady);
         }
+        let rearms = matches!(command, DeskCommand::Rearm);
         let (reply, answer) = channel::bounded(1);
-        self.shared
-            .commands
-            .push(Envelope { command, reply })
-            .map_err(|_| CommandError::QueueFull)?;
+        if self.shared.commands.push(Envelope { command, reply }).is_err() {
+            self.shared.metrics.commands_refused.add(1);
+            return Err(CommandError::QueueFull);
+        }
         self.wake();
         match answer.recv_timeout(timeout) {
-            Ok(result) => Ok(result?),
+            Ok(result) => {
+                let receipt = result?;
+                if rearms {
+                    self.unlatch();
+                }
+                Ok(receipt)
+            }
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
                 Err(CommandError::TimedOut)
             }
@@ -143,19 +162,21 @@ impl EngineHandle {
     }
 
     /// Engages the kill switch. The gate before the sockets closes first, so that not even a full
-    /// command queue or a stuck thread lets an order out; then the desk latches it and cancels.
+    /// command queue or a stuck thread lets an order out; then the desk latches it and cancels;
+    /// and before the answer it stands on disk.
     pub fn kill(&self, reason: &str) -> KillReceipt {
         self.shared.gateway.gate.engage();
         self.wake();
         let command = DeskCommand::Kill { reason: reason.into() };
-        match self.execute(command, Self::KILL_BARRIER) {
-            Ok(receipt) => KillReceipt { receipt, barrier: Barrier::Acknowledged },
+        let (receipt, barrier) = match self.execute(command, Self::KILL_BARRIER) {
+            Ok(receipt) => (receipt, Barrier::Acknowledged),
             Err(_) => {
                 self.shared.gateway.order_sockets.shut_down();
                 self.show_killed(reason);
-                KillReceipt { receipt: Receipt::default(), barrier: Barrier::SocketsClosed }
+                (Receipt::default(), Barrier::SocketsClosed)
             }
-        }
+        };
+        KillReceipt { receipt, barrier, latched: self.latch(reason) }
     }
 
     /// The views folded from the journal. Hold the guard briefly: it holds up the projector.
@@ -175,6 +196,31 @@ impl EngineHandle {
     /// What the gateway counts: messages, orders written, reconnects, errors.
     pub fn gateway_counters(&self) -> &GatewayCounters {
         &self.shared.gateway.counters
+    }
+
+    /// How full each queue between threads is.
+    pub fn queues(&self) -> [QueueLevel; Queue::ALL.len()] {
+        let (metrics, gateway) = (&self.shared.metrics, &self.shared.gateway.counters);
+        let depth = |level: i64| u64::try_from(level).unwrap_or_default();
+        Queue::ALL.map(|queue| {
+            let (depth, overflows) = match queue {
+                Queue::Commands => {
+                    (self.shared.commands.len() as u64, metrics.commands_refused.get())
+                }
+                Queue::ConnectorJobs => {
+                    let jobs = &gateway.connector_jobs;
+                    (depth(jobs.depth.get()), jobs.overflows.get())
+                }
+                Queue::Outgoing => {
+                    (depth(gateway.frames_waiting.get()), gateway.errors(ErrorKind::Full))
+                }
+                Queue::JournalRing => {
+                    let used = metrics.journal_ring().map_or(0, Ring::used);
+                    (used, metrics.trading.journal_refusals.get())
+                }
+            };
+            QueueLevel { queue, depth, overflows }
+        })
     }
 
     /// A recent top of book, for display.
@@ -231,8 +277,51 @@ impl EngineHandle {
     fn show_killed(&self, reason: &str) {
         let mut model = self.shared.model.write().unwrap_or_else(PoisonError::into_inner);
         if !model.kill.engaged {
-            let since = model.kill.since;
+            let since = kill_latch::wall();
             model.kill = KillView { engaged: true, reason: reason.into(), since };
+            model.events.push(since, EventKind::Kill);
+        }
+    }
+
+    /// Writes the kill to disk on a thread of its own, so that a disk that hangs delays the
+    /// answer for a second and no longer.
+    fn latch(&self, reason: &str) -> bool {
+        let deadline = Instant::now() + Self::KILL_LATCH;
+        while !self.shared.latch.begin() {
+            if Instant::now() >= deadline {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let since = kill_latch::wall();
+        let kill = KillView { engaged: true, reason: reason.replace('\n', " "), since };
+        let shared = Arc::clone(&self.shared);
+        let (done, written) = channel::bounded(1);
+        let writer = std::thread::Builder::new().name("enigma-kill".into()).spawn(move || {
+            let result = shared.latch.set(&kill, || shared.gateway.gate.is_engaged());
+            shared.latch.done();
+            if let Err(error) = &result {
+                tracing::error!(%error, "the kill can't be written to disk: it holds until the end");
+            }
+            // Whoever asked may have stopped waiting.
+            let _ = done.try_send(result.is_ok());
+        });
+        match writer {
+            Ok(_) => {
+                let left = deadline.saturating_duration_since(Instant::now());
+                written.recv_timeout(left).unwrap_or(false)
+            }
+            Err(error) => {
+                self.shared.latch.done();
+                tracing::error!(%error, "the kill can't be written to disk: it holds until the end");
+                false
+            }
+        }
+    }
+
+    fn unlatch(&self) {
+        if let Err(error) = self.shared.latch.clear(|| !self.shared.gateway.gate.is_engaged()) {
+            tracing::error!(%error, "the kill's file stays: the next start will be killed again");
         }
     }
 

@@ -24,7 +24,8 @@ pub mod tls;
 mod trading_thread;
 
 pub use enigma_trading::command;
-pub use enigma_venues::session::HostRole;
+pub use enigma_trading::risk::Limit;
+pub use enigma_venues::session::{AlertKind, HostRole};
 pub use enigma_venues::signer;
 pub use handle::{Barrier, CommandError, EngineHandle, EngineStatus, KillReceipt, Phase};
 pub use supervisor::{Engine, EngineError};

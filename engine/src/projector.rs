@@ -4,6 +4,7 @@
 //! no second opinion of what a record means. It reads the ring behind the producer and asks nobody
 //! anything; when it falls far behind, the ring fills and the trading gate closes.
 
+mod alerts;
 mod executions;
 mod holdings;
 #[cfg(test)]
@@ -24,7 +25,7 @@ use enigma_types::{
 };
 
 use crate::journal::Entry;
-use crate::snapshot::{EventKind, KillView, OrderState, OrderView, ReadModel, StrategyView};
+use crate::snapshot::{EventKind, Fees, KillView, OrderState, OrderView, ReadModel, StrategyView};
 
 pub use thread::ProjectorThread;
 
@@ -146,11 +147,11 @@ impl Projector {
                 model.reconciled.insert(account, true);
                 if differences > 0 {
                     let text = format!("reconciliation found {differences} differences");
-                    model.events.push(at.wall, EventKind::Alert { text });
+                    model.events.push(at.wall, EventKind::alert(text));
                 }
             }
             Record::Difference { text, .. } => {
-                model.events.push(at.wall, EventKind::Alert { text: text.into() });
+                model.events.push(at.wall, EventKind::alert(text));
             }
             Record::StrategyResult { id, result } => {
                 if let Some(view) = model.strategies.get_mut(&id) {
@@ -328,7 +329,7 @@ fn describe_strategy(model: &mut ReadModel, at: Stamp, id: StrategyId, json: &st
         Ok(spec) => spec,
         Err(error) => {
             let text = format!("strategy {} can't be shown: {error}", id.0);
-            model.events.push(at.wall, EventKind::Alert { text });
+            model.events.push(at.wall, EventKind::alert(text));
             return;
         }
     };
@@ -351,7 +352,7 @@ fn new_strategy(id: StrategyId, spec: StrategySpec) -> StrategyView {
         last_order: None,
         orders_sent: 0,
         fills: 0,
-        fees: Amount::ZERO,
+        fees: Fees::default(),
         cash: Amount::ZERO,
         result: None,
     }
@@ -377,7 +378,7 @@ fn set_limits(model: &mut ReadModel, at: Stamp, json: &str) {
         Ok(limits) => model.limits = limits,
         Err(error) => {
             let text = format!("the limits can't be shown: {error}");
-            model.events.push(at.wall, EventKind::Alert { text });
+            model.events.push(at.wall, EventKind::alert(text));
         }
     }
     model.limits_version += 1;
@@ -399,6 +400,7 @@ fn blank_view(order: &Order, at: UnixNanos) -> OrderView {
         reduce_only: order.reduce_only,
         state: OrderState::PendingNew,
         reason: String::new(),
+        not_sent: None,
         created_at: at,
         updated_at: at,
     }

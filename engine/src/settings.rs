@@ -118,6 +118,8 @@ pub struct JournalSettings {
     /// How long written records may wait for their sync to disk: the window that a power failure
     /// could lose.
     pub sync_interval: Duration,
+    /// Where the kill switch is latched beside the journal; `None` is the data directory.
+    pub kill_dir: Option<PathBuf>,
 }
 
 impl Default for JournalSettings {
@@ -127,6 +129,7 @@ impl Default for JournalSettings {
             ring_dir: None,
             segment_bytes: 64 << 20,
             sync_interval: Duration::from_millis(100),
+            kill_dir: None,
         }
     }
 }

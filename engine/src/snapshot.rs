@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, VecDeque};
 use enigma_trading::orders::OrderStatus;
 use enigma_types::{
     AccountId, Amount, Asset, BalanceReport, ClientOrderId, Fill, InstallationPrefix, InstrumentId,
-    Mode, PositionReport, Price, Quantity, RiskLimits, SessionChange, SessionKind, SessionState,
-    Side, SignedQuantity, StrategyId, StrategyResult, StrategySpec, StrategyState, TimeInForce,
-    UnixNanos, VenueId, VenueOrderId,
+    Mode, NotSentCause, PositionReport, Price, Quantity, RiskLimits, SessionChange, SessionKind,
+    SessionState, Side, SignedQuantity, StrategyId, StrategyResult, StrategySpec, StrategyState,
+    TimeInForce, UnixNanos, VenueId, VenueOrderId,
 };
 
 /// The whole read model. Bounded: see each field.
@@ -55,6 +55,8 @@ pub struct OrderView {
     pub state: OrderState,
     /// Why it was rejected, or how it ended: the venue's words or ours.
     pub reason: String,
+    /// Why it never left, where that is known: the venue has heard nothing of it.
+    pub not_sent: Option<NotSentCause>,
     pub created_at: UnixNanos,
     pub updated_at: UnixNanos,
 }
@@ -110,14 +112,14 @@ pub struct StrategyView {
     pub last_order: Option<ClientOrderId>,
     pub orders_sent: u64,
     pub fills: u64,
-    pub fees: Amount,
+    pub fees: Fees,
     /// Cash flow of the strategy's fills: sells minus buys, fees apart.
     pub cash: Amount,
     /// What it made of its task since its start, where it has one that ends.
     pub result: Option<StrategyResult>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PositionView {
     pub quantity: SignedQuantity,
     /// What the venue last said, and when.
@@ -125,8 +127,12 @@ pub struct PositionView {
     pub fills: u64,
     pub bought: Quantity,
     pub sold: Quantity,
-    pub fees: Amount,
+    pub fees: Fees,
 }
+
+/// Fees paid, by the asset they were paid in. A rebate is below zero.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fees(pub Vec<(Asset, Amount)>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionView {
@@ -165,10 +171,31 @@ pub enum EventKind {
     Position(AccountId, InstrumentId),
     Balance(AccountId, Asset),
     Session(VenueId, AccountId, SessionKind),
-    Risk { strategy: StrategyId, check: u8 },
+    Risk {
+        strategy: StrategyId,
+        check: u8,
+    },
     Limits,
     Kill,
-    Alert { text: String },
+    Alert {
+        text: String,
+        /// Absent for what the engine found out by itself.
+        raised: Option<VenueAlerts>,
+    },
+}
+
+/// Alerts of one kind that a venue's sessions have raised since the last event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VenueAlerts {
+    pub venue: VenueId,
+    pub kind: &'static str,
+    pub count: u64,
+}
+
+impl EventKind {
+    pub(crate) fn alert(text: impl Into<String>) -> Self {
+        Self::Alert { text: text.into(), raised: None }
+    }
 }
 
 impl ReadModel {
@@ -232,6 +259,14 @@ impl ReadModel {
         }
         self.fills.push_back(fill);
         self.events.push(at, EventKind::Fill(fill));
+    }
+}
+
+impl Fees {
+    /// What was paid in one asset.
+    pub fn of(&self, asset: &Asset) -> Amount {
+        let row = self.0.iter().find(|(name, _)| name == asset);
+        row.map_or(Amount::ZERO, |(_, amount)| *amount)
     }
 }
 

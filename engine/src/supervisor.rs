@@ -6,11 +6,13 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::thread;
 use std::time::Duration;
 
+use crossbeam::channel;
 use crossbeam::queue::ArrayQueue;
+use enigma_trading::command::DeskCommand;
 use enigma_trading::desk::{Desk, DeskSettings};
 use enigma_trading::record::Record;
 use enigma_types::{
@@ -27,7 +29,7 @@ use crate::counters::EngineMetrics;
 use crate::gateway_thread::{
     AccountAccess, Gateway, GatewaySettings, GatewayShared, VenueSessions,
 };
-use crate::handle::{EngineHandle, Facts, Phase, Shared};
+use crate::handle::{EngineHandle, Envelope, Facts, KillLatch, Phase, Shared};
 use crate::journal::{self, DataDirectory, JournalError, OpenJournal, RingProducer};
 use crate::projector::{FoldSettings, Projector, ProjectorThread};
 use crate::settings::{AccountSettings, EngineSettings, VenueSettings};
@@ -99,6 +101,14 @@ impl Engine {
             let bytes = journal.recovery.truncated_bytes;
             tracing::warn!(bytes, "cut a torn record off the journal's end");
         }
+        let latch_dir = settings.journal.kill_dir.as_deref().unwrap_or(directory.path());
+        let latch = KillLatch::new(latch_dir);
+        if !model.kill.engaged
+            && let Some(kill) = latch.read()
+        {
+            tracing::warn!(reason = kill.reason, "the kill switch was engaged before this start");
+            model.kill = kill;
+        }
         let gate = KillGate::new();
         if model.kill.engaged {
             gate.engage();
@@ -111,6 +121,7 @@ impl Engine {
             commands: ArrayQueue::new(COMMANDS),
             waker: OnceLock::new(),
             gateway: GatewayShared { gate, ..GatewayShared::default() },
+            latch,
             model: Arc::clone(&model),
             metrics,
             instruments: OnceLock::new(),
@@ -120,7 +131,8 @@ impl Engine {
             facts,
             books: DisplayedBooks::new(),
         });
-        let projection = ProjectorThread::start(projector, journal.projection, model)?;
+        let alerts = Arc::clone(&shared.gateway.counters);
+        let projection = ProjectorThread::start(projector, journal.projection, model, alerts)?;
         let bootstrap = Bootstrap {
             settings,
             shared: Arc::clone(&shared),
@@ -132,11 +144,12 @@ impl Engine {
             clock,
             directory,
         };
-        let writer = journal.writer;
+        let (writer, ring) = (journal.writer, journal.ring);
         let thread = thread::Builder::new().name("enigma-fused".into()).spawn(move || {
             let directory = bootstrap.run();
             writer.finish();
             projection.finish();
+            journal::retire(&ring);
             drop(directory);
         })?;
         shared.keep_thread(thread);
@@ -158,6 +171,9 @@ impl Bootstrap {
                 return self.directory;
             }
         };
+        if shared.gateway.gate.is_engaged() && !desk.kill().engaged {
+            latch_first(&shared);
+        }
         // Readers find the instruments before they find the phase that says so.
         let _ = shared.instruments.set(Arc::clone(&instruments));
         let Bootstrap { settings, connector, prefix, clock, directory, .. } = self;
@@ -279,6 +295,16 @@ impl Recovered {
             self.instruments.insert(*id, (*name).to_owned());
         }
     }
+}
+
+/// The kill came before there was a desk: to latch and record it will be the desk's first act.
+fn latch_first(shared: &Shared) {
+    let reason = shared.model.read().unwrap_or_else(PoisonError::into_inner).kill.reason.clone();
+    let (reply, _) = channel::bounded(1);
+    let command = DeskCommand::Kill { reason: reason.into() };
+    // Nobody could queue a command so far. Without this one the desk would latch the closed gate
+    // all the same, and not know why.
+    let _ = shared.commands.push(Envelope { command, reply });
 }
 
 fn desk_settings(settings: &EngineSettings, prefix: InstallationPrefix) -> DeskSettings {

@@ -8,18 +8,20 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use arrayvec::ArrayVec;
 use enigma_trading::command::{DeskCommand, Receipt};
 use enigma_trading::desk::{Actions, Desk};
 use enigma_trading::journal::{Probe, Stage};
+use enigma_trading::risk::{Limit, LimitUse};
 use enigma_types::{
     BookTop, ClientOrderId, InstrumentId, InstrumentTable, Nanos, Now, OrderReference, Report,
-    SessionChange, Trade, VenueId, VenueRequest,
+    SessionChange, StrategyId, Trade, VenueId, VenueRequest,
 };
 use enigma_venues::session::{Alert, AlertKind};
 
 use crate::clock::Clock;
 use crate::connection::{Epoch, Sent};
-use crate::counters::{EngineMetrics, Queue};
+use crate::counters::EngineMetrics;
 use crate::gateway_thread::{Gateway, GatewayEvents, Handed, SlotPlan, Stamps, VenueSessions};
 use crate::handle::{Envelope, Phase, Shared};
 use crate::journal::RingProducer;
@@ -50,6 +52,7 @@ pub(crate) struct FusedThread {
     shared: Arc<Shared>,
     /// The newest engagement of the gate that the desk has latched: a re-arm lifts no later one.
     latched: Epoch,
+    limits_shown_at: Nanos,
 }
 
 /// The desk as the gateway sees it.
@@ -89,7 +92,7 @@ impl FusedThread {
             displayed_at: vec![Nanos::ZERO; InstrumentTable::CAPACITY].into(),
         };
         let latched = shared.gateway.gate.epoch();
-        Self { gateway, side, clock, shared, latched }
+        Self { gateway, side, clock, shared, latched, limits_shown_at: Nanos::ZERO }
     }
 
     /// Turns until the engine is told to stop.
@@ -126,7 +129,7 @@ impl FusedThread {
             self.shared.metrics.trading.timers.add(1);
         }
         self.send();
-        self.publish();
+        self.publish(now.mono);
         commanded || received
     }
 
@@ -191,7 +194,7 @@ impl FusedThread {
         self.gateway.poll(Some(until.min(LONGEST_WAIT)))
     }
 
-    fn publish(&self) {
+    fn publish(&mut self, now: Nanos) {
         let counters = self.side.desk.counters();
         let trading = &self.shared.metrics.trading;
         trading.orders_approved.set(counters.orders_sent + counters.replaces_sent);
@@ -210,8 +213,32 @@ impl FusedThread {
         let venue = trading.venue(VenueId::BinanceUsdm);
         venue.orders_unknown.set(i64::try_from(counters.orders_unknown).unwrap_or(i64::MAX));
         venue.orders_open.set(i64::from(self.side.desk.risk().open_orders()));
-        let depth = i64::try_from(self.shared.commands.len()).unwrap_or(i64::MAX);
-        self.shared.metrics.queue(Queue::Commands).depth.set(depth);
+        self.publish_limits(now);
+    }
+
+    /// How much of each limit is used, a few times a second.
+    fn publish_limits(&mut self, now: Nanos) {
+        if now.since(self.limits_shown_at) < LIMITS_INTERVAL {
+            return;
+        }
+        self.limits_shown_at = now;
+        let desk = &mut self.side.desk;
+        let mut used = [0; Limit::ALL.len()];
+        let mut note = |row: LimitUse| {
+            if let Some(most) = used.get_mut(row.limit as usize) {
+                *most = row.parts_per_million().max(*most);
+            }
+        };
+        desk.engine_use(now).into_iter().for_each(&mut note);
+        let ids: ArrayVec<StrategyId, MAX_STRATEGIES> =
+            desk.strategies().map(|slot| slot.id).take(MAX_STRATEGIES).collect();
+        for id in ids {
+            desk.strategy_use(id, now).into_iter().for_each(&mut note);
+        }
+        for limit in Limit::ALL {
+            let parts = used.get(limit as usize).copied().unwrap_or_default();
+            self.shared.metrics.trading.limit_used_ppm(limit).set(parts);
+        }
     }
 
     fn now(&mut self) -> Now {
@@ -387,4 +414,7 @@ fn stops_orders(command: &DeskCommand) -> bool {
 const COMMANDS_A_TURN: usize = 16;
 const REQUESTS_A_TURN: usize = 1_024;
 const LONGEST_WAIT: Duration = Duration::from_millis(50);
+/// The desk's room for strategies, at the most.
+const MAX_STRATEGIES: usize = 64;
+const LIMITS_INTERVAL: Nanos = Nanos::from_millis(250);
 const DISPLAY_INTERVAL: Nanos = Nanos::from_millis(100);

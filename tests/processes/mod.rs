@@ -82,20 +82,27 @@ impl Drop for SimulatorProcess {
 impl DaemonProcess {
     /// Starts a daemon on a simulator that runs already, and waits until its API answers.
     pub(crate) fn start(simulator: &SimulatorProcess, data_dir: &Path, config: &Path) -> Self {
-        let mut child = enigma()
-            .arg("run")
-            .args(["--simulator", "-", "--listen", "127.0.0.1:0"])
-            .arg("--config")
-            .arg(config)
-            .arg("--data-dir")
-            .arg(data_dir)
-            .env("RUST_LOG", "warn")
-            .stdin(Stdio::piped())
-            .spawn()
-            .expect("the daemon starts");
-        let mut stdin = child.stdin.take().expect("a pipe");
-        stdin.write_all(simulator.line.as_bytes()).expect("the line is read");
-        stdin.flush().expect("the line is read");
+        Self::start_at("127.0.0.1:0", &simulator.line, data_dir, config)
+    }
+
+    /// With an address of its own, on a simulator of which nothing is known but its line.
+    pub(crate) fn start_at(listen: &str, line: &str, data_dir: &Path, config: &Path) -> Self {
+        let (mut child, mut stdin) =
+            spawn(&["--simulator", "-", "--listen", listen], data_dir, config);
+        // A daemon that ends at its start is told of below.
+        let _ = stdin.write_all(line.as_bytes()).and_then(|()| stdin.flush());
+        if let Ok(Some(status)) = child.try_wait() {
+            panic!("the daemon ended at its start: {status}");
+        }
+        Self::reach(child, stdin, data_dir)
+    }
+
+    pub(crate) fn start_embedded(data_dir: &Path, config: &Path) -> Self {
+        let (child, stdin) = spawn(&["--listen", "127.0.0.1:0"], data_dir, config);
+        Self::reach(child, stdin, data_dir)
+    }
+
+    fn reach(child: Child, stdin: ChildStdin, data_dir: &Path) -> Self {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(Duration::from_secs(30)))
@@ -130,6 +137,14 @@ impl DaemonProcess {
         }
     }
 
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
     pub(crate) fn get(&self, path: &str) -> Value {
         let (status, body) = self.ask("GET", path, None);
         assert_eq!(status, 200, "GET {path}: {body}");
@@ -152,18 +167,30 @@ impl DaemonProcess {
 
     /// Asks and says what came back: status and body.
     pub(crate) fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
-        let request = ureq::http::Request::builder()
+        self.try_ask(method, path, body, None).expect("the daemon answers")
+    }
+
+    /// With an `Idempotency-Key`; an error when the daemon is gone before it answers.
+    pub(crate) fn try_ask(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+        key: Option<&str>,
+    ) -> Result<(u16, Value), ureq::Error> {
+        let mut request = ureq::http::Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.url))
             .header("Authorization", format!("Bearer {}", self.token))
             .header("Content-Type", "application/json");
+        if let Some(key) = key {
+            request = request.header("Idempotency-Key", key);
+        }
         let text = body.map(Value::to_string).unwrap_or_default();
-        let request = request.body(text).expect("a request");
-        let mut answer = self.agent.run(request).expect("the daemon answers");
+        let mut answer = self.agent.run(request.body(text).expect("a request"))?;
         let status = answer.status().as_u16();
-        let text = answer.body_mut().with_config().limit(64 << 20).read_to_string();
-        let text = text.expect("a text");
-        (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+        let text = answer.body_mut().with_config().limit(64 << 20).read_to_string()?;
+        Ok((status, serde_json::from_str(&text).unwrap_or(Value::String(text))))
     }
 
     #[track_caller]
@@ -240,6 +267,26 @@ pub(crate) fn run_to_end(arguments: &[&str]) -> (i32, String, String) {
     child.stdout.take().expect("a pipe").read_to_string(&mut output).expect("text");
     child.stderr.take().expect("a pipe").read_to_string(&mut errors).expect("text");
     (status.code().unwrap_or(-1), output, errors)
+}
+
+/// Starts a daemon that keeps all its files beside its data directory.
+fn spawn(arguments: &[&str], data_dir: &Path, config: &Path) -> (Child, ChildStdin) {
+    let ring_dir = data_dir.with_file_name("ring");
+    let mut child = enigma()
+        .arg("run")
+        .args(arguments)
+        .arg("--config")
+        .arg(config)
+        .arg("--data-dir")
+        .arg(data_dir)
+        .env("RUST_LOG", "warn")
+        .env("ENIGMA__JOURNAL__RING_DIR", ring_dir)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("the daemon starts");
+    let stdin = child.stdin.take().expect("a pipe");
+    (child, stdin)
 }
 
 fn enigma() -> Command {

@@ -13,6 +13,8 @@ use super::arguments::Global;
 use super::output::Output;
 use super::settings;
 use super::table::Table;
+use crate::daemon::listen::is_answered;
+use crate::daemon::{self, Holder};
 
 /// One thing looked at; `trouble` is absent where it is fine.
 struct Finding {
@@ -32,11 +34,15 @@ pub(super) fn run(global: &Global, output: Output) -> Result<(), CliError> {
     ]);
     findings.extend(files(&loaded.settings));
     show(&findings, output)?;
-    let bad = findings.iter().filter(|finding| finding.trouble.is_some()).count();
-    if bad == 0 {
+    let bad: Vec<String> = findings
+        .iter()
+        .filter_map(|finding| Some(format!("{}: {}", finding.name, finding.trouble.as_ref()?)))
+        .collect();
+    if bad.is_empty() {
         return Ok(());
     }
-    Err(CliError::Failed(format!("{bad} of {} checks failed", findings.len())))
+    let (failed, all) = (bad.len(), findings.len());
+    Err(CliError::Failed(format!("{failed} of {all} checks failed; {}", bad.join("; "))))
 }
 
 /// Asks the nearest directory that is there whether one may write in it.
@@ -46,9 +52,21 @@ fn data_directory(path: &Path) -> Finding {
         None => Some("no part of the path exists".to_owned()),
         Some(Err(error)) => Some(error.to_string()),
         Some(Ok(metadata)) if !metadata.is_dir() => Some("is no directory".to_owned()),
-        Some(Ok(_)) => there.and_then(|there| try_to_write(there).err()),
+        Some(Ok(_)) => in_use(path).or_else(|| try_to_write(there?).err()),
     };
     Finding { name: "data directory", seen: path.display().to_string(), trouble }
+}
+
+/// Another daemon runs on it: a second one would be refused.
+fn in_use(path: &Path) -> Option<String> {
+    match daemon::holder(path) {
+        Ok(None) => None,
+        Ok(Some(Holder { process, url })) => {
+            let at = url.map(|url| format!(" at {url}")).unwrap_or_default();
+            Some(format!("in use by process {process}{at}"))
+        }
+        Err(error) => Some(error.to_string()),
+    }
 }
 
 fn try_to_write(folder: &Path) -> Result<(), String> {
@@ -59,7 +77,13 @@ fn try_to_write(folder: &Path) -> Result<(), String> {
 
 fn port(settings: &Settings) -> Finding {
     let address = settings.daemon.listen;
-    let trouble = TcpListener::bind(address).err().map(|error| error.to_string());
+    let trouble = TcpListener::bind(address).err().map(|error| {
+        if is_answered(address) {
+            "in use: another process listens there".into()
+        } else {
+            error.to_string()
+        }
+    });
     Finding { name: "listen", seen: address.to_string(), trouble }
 }
 

@@ -24,7 +24,7 @@ pub(super) struct Client {
 pub(super) enum ClientError {
     #[error("{0}")]
     Unreachable(String),
-    /// The daemon said no; `refused` by risk or role rather than by circumstance.
+    /// The daemon said no. `refused`: by risk or role, or because an order didn't leave.
     #[error("{detail} ({code})")]
     Problem { code: String, detail: String, refused: bool },
     #[error("the daemon's answer can't be read: {0}")]
@@ -65,7 +65,7 @@ impl Client {
         body: Option<&Value>,
     ) -> Result<Value, ClientError> {
         let unsound = |error: ureq::http::Error| ClientError::Unreadable(error.to_string());
-        let trades = method == Method::POST;
+        let trades = matches!(method, Method::POST | Method::PATCH | Method::DELETE);
         let mut request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.url))
@@ -126,7 +126,8 @@ fn problem(status: u16, body: &Value) -> ClientError {
     let text = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
     let code = text("code").unwrap_or_else(|| format!("status {status}"));
     let detail = text("detail").unwrap_or_else(|| "the daemon refused".into());
-    let by_risk = matches!(code.as_str(), "risk_rejected" | "killed" | "no_vault");
+    let by_risk = ["risk_rejected", "killed", "no_vault", "not_sent", "rate_limited"];
+    let by_risk = by_risk.contains(&code.as_str());
     ClientError::Problem { refused: by_risk || matches!(status, 401 | 403), code, detail }
 }
 
@@ -152,6 +153,9 @@ mod tests {
         check(409, "no_vault", true);
         check(401, "unauthenticated", true);
         check(403, "scrape_only", true);
+        check(503, "not_sent", true);
+        check(429, "rate_limited", true);
+        check(429, "too_many_requests", false);
         check(404, "no_such_order", false);
         check(503, "not_ready", false);
     }

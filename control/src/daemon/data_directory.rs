@@ -5,11 +5,14 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::Duration;
 
 use fs4::{FileExt, TryLockError};
 
 use super::DaemonError;
 use crate::access::Token;
+use crate::idempotency::Idempotency;
 use crate::timestamp::wall_now;
 
 /// Where the CLI finds its token, and the daemon's address beside it.
@@ -17,9 +20,18 @@ pub(crate) const CLI_TOKEN: &str = "cli.token";
 pub(crate) const CLI_URL: &str = "cli.url";
 const METRICS_TOKEN: &str = "metrics.token";
 const LOCK: &str = "daemon.lock";
+const KEYS: &str = "idempotency.log";
 const EMBEDDED: &str = "embedded";
 /// Journals of embedded simulators that are kept, this run's included.
 const KEPT_RUNS: usize = 3;
+
+/// The daemon that holds a data directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Holder {
+    pub(crate) process: String,
+    /// Where its API listens; absent while it starts.
+    pub(crate) url: Option<String>,
+}
 
 /// Held for the life of the daemon.
 #[derive(Debug)]
@@ -42,7 +54,7 @@ impl DataDirectory {
             .mode(0o600)
             .open(path.join(LOCK))
             .map_err(unusable)?;
-        match FileExt::try_lock(&lock) {
+        match patient_lock(&lock) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(in_use(&path, &mut lock)),
             Err(TryLockError::Error(source)) => return Err(unusable(source)),
@@ -64,10 +76,19 @@ impl DataDirectory {
             |source| DaemonError::DataDirectory { path: self.path.display().to_string(), source };
         let runs = self.path.join(EMBEDDED);
         DirBuilder::new().recursive(true).mode(0o700).create(&runs).map_err(unusable)?;
-        remove_old_runs(&runs).map_err(unusable)?;
+        keep_newest(&runs, KEPT_RUNS - 1).map_err(unusable)?;
         let run = runs.join(format!("{:020}-{}", wall_now().0, std::process::id()));
         DirBuilder::new().mode(0o700).create(&run).map_err(unusable)?;
         Ok(run)
+    }
+
+    /// The Idempotency-Keys of this and of earlier daemons here.
+    pub(super) fn open_keys(&self, last_order: u64) -> Result<Idempotency, DaemonError> {
+        let path = self.path.join(KEYS);
+        Idempotency::open(&path, last_order).map_err(|source| DaemonError::DataDirectory {
+            path: path.display().to_string(),
+            source,
+        })
     }
 
     pub(super) fn write_tokens(
@@ -86,6 +107,17 @@ impl DataDirectory {
         Ok(())
     }
 
+    /// After an orderly end: of the embedded simulators' journals the newest stays, to look at.
+    pub(super) fn remove_old_runs(&self) {
+        let runs = self.path.join(EMBEDDED);
+        if !runs.exists() {
+            return;
+        }
+        if let Err(error) = keep_newest(&runs, 1) {
+            tracing::warn!(%error, "old journals of embedded simulators stay behind");
+        }
+    }
+
     /// The tokens open nothing once the daemon is gone.
     pub(super) fn remove_tokens(&self) {
         for name in [CLI_URL, CLI_TOKEN, METRICS_TOKEN] {
@@ -95,14 +127,14 @@ impl DataDirectory {
     }
 }
 
-/// Keeps the newest runs beside the one that begins. Names begin with the time.
-fn remove_old_runs(runs: &Path) -> io::Result<()> {
+/// Names begin with the time.
+fn keep_newest(runs: &Path, count: usize) -> io::Result<()> {
     let mut names: Vec<PathBuf> = Vec::new();
     for entry in fs::read_dir(runs)? {
         names.push(entry?.path());
     }
     names.sort();
-    let too_many = names.len().saturating_sub(KEPT_RUNS - 1);
+    let too_many = names.len().saturating_sub(count);
     for old in names.iter().take(too_many) {
         fs::remove_dir_all(old)?;
     }
@@ -122,15 +154,53 @@ fn write_private(folder: &Path, name: &str, text: &str) -> io::Result<()> {
     fs::rename(draft, folder.join(name))
 }
 
-fn in_use(path: &Path, lock: &mut File) -> DaemonError {
-    let mut process = String::new();
-    // The number is a courtesy: without it the message still says what is the matter.
-    let _ = lock.take(20).read_to_string(&mut process);
-    if process.is_empty() {
-        process.push_str("unknown");
+/// A process that was just killed may hold the lock for a moment longer, and `enigma check` looks
+/// at it for another: only a lock that stays is somebody's.
+fn patient_lock(lock: &File) -> Result<(), TryLockError> {
+    for _ in 0..LOCK_TRIES {
+        match FileExt::try_lock(lock) {
+            Err(TryLockError::WouldBlock) => sleep(LOCK_PAUSE),
+            result => return result,
+        }
     }
+    FileExt::try_lock(lock)
+}
+
+/// Who runs on a data directory, if anybody does. Changes nothing there.
+pub(crate) fn holder(path: &Path) -> io::Result<Option<Holder>> {
+    let mut lock = match File::open(path.join(LOCK)) {
+        Ok(lock) => lock,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    match FileExt::try_lock_shared(&lock) {
+        Ok(()) => Ok(None),
+        Err(TryLockError::WouldBlock) => {
+            let url = fs::read_to_string(path.join(CLI_URL)).ok();
+            let url = url.map(|url| url.trim().to_owned());
+            Ok(Some(Holder { process: process_of(&mut lock), url }))
+        }
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+fn in_use(path: &Path, lock: &mut File) -> DaemonError {
+    let process = process_of(lock);
     DaemonError::DataDirectoryInUse { path: path.display().to_string(), process }
 }
+
+/// The number is a courtesy: without it a message still says what is the matter.
+fn process_of(lock: &mut File) -> String {
+    let mut process = String::new();
+    let _ = lock.take(20).read_to_string(&mut process);
+    match process.trim() {
+        "" => "unknown".into(),
+        number => number.into(),
+    }
+}
+
+const LOCK_TRIES: u32 = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test may stop here")]
@@ -146,7 +216,10 @@ mod tests {
         let refused = DataDirectory::open(folder.path()).unwrap_err().to_string();
         let process = std::process::id().to_string();
         assert!(refused.ends_with(&format!("is in use by process {process}")), "{refused}");
+        assert_eq!(holder(folder.path()).unwrap(), Some(Holder { process, url: None }));
         drop(held);
+        assert_eq!(holder(folder.path()).unwrap(), None);
+        assert_eq!(holder(&folder.path().join("nowhere")).unwrap(), None);
         DataDirectory::open(folder.path()).unwrap();
     }
 
@@ -176,6 +249,8 @@ mod tests {
         }
         let kept = fs::read_dir(folder.path().join(EMBEDDED)).unwrap().count();
         assert_eq!(kept, KEPT_RUNS);
+        directory.remove_old_runs();
+        assert_eq!(fs::read_dir(folder.path().join(EMBEDDED)).unwrap().count(), 1);
         assert!(newest.exists());
     }
 }

@@ -23,12 +23,17 @@ pub(super) fn engine_settings(
         ring_dir: settings.journal.ring_dir.clone(),
         segment_bytes: settings.journal.segment_bytes,
         sync_interval: settings.journal.sync_interval,
+        // An operator's kill holds on the next embedded simulator too.
+        kill_dir: Some(directory.path().to_path_buf()),
     };
     let data_dir = match simulation {
         Simulation::Embedded { .. } => {
             let run = directory.embedded_run()?;
-            // The exchange doesn't outlive the process, so the ring needn't either.
+            // The exchange doesn't outlive the process, so the ring needn't either. Nothing is
+            // recovered from this journal: it need not be large.
             journal.ring_dir = Some(run.clone());
+            journal.ring_bytes = journal.ring_bytes.min(EMBEDDED_RING_BYTES);
+            journal.segment_bytes = journal.segment_bytes.min(EMBEDDED_SEGMENT_BYTES);
             run
         }
         Simulation::External(_) | Simulation::None => directory.path().to_path_buf(),
@@ -126,6 +131,10 @@ fn account_settings(
         signer: simulation.signer()?,
     })
 }
+
+/// Some seconds of the fastest strategy's records.
+const EMBEDDED_RING_BYTES: usize = 8 << 20;
+const EMBEDDED_SEGMENT_BYTES: u64 = 8 << 20;
 
 /// The one account of this version: the simulator's test account.
 const ACCOUNT: &str = "simulator";

@@ -3,6 +3,7 @@
 mod announcement;
 mod data_directory;
 mod launch;
+pub(crate) mod listen;
 mod placement;
 mod progress;
 mod simulation;
@@ -14,13 +15,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use enigma_config::{Loaded, Settings};
-use enigma_engine::{Engine as Launcher, EngineError, EngineHandle};
+use enigma_engine::{Engine as Launcher, EngineError, EngineHandle, pin};
 use enigma_simulator::SimulatorError;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Mutex, Semaphore, watch};
 
-pub(crate) use self::data_directory::{CLI_TOKEN, CLI_URL};
+pub(crate) use self::data_directory::{CLI_TOKEN, CLI_URL, Holder, holder};
 
 use self::announcement::announce;
 use self::data_directory::DataDirectory;
@@ -28,7 +29,9 @@ use self::simulation::{ExternalError, Simulation};
 use crate::access::{Access, Token};
 use crate::app::{App, Facts, VenueFacts};
 use crate::engine::Engine;
+use crate::manual_orders::last_of_earlier_processes;
 use crate::tally::OrderTally;
+use crate::timestamp::wall_now;
 use crate::{events, routes};
 
 /// Why a daemon can't start, or ended badly. Each says what the operator can do.
@@ -65,15 +68,19 @@ pub(crate) enum DaemonError {
 /// Runs until a signal, or until something that can't be mended.
 pub(crate) fn run(loaded: &Loaded, external_simulator: bool) -> Result<(), DaemonError> {
     let settings = &loaded.settings;
-    let listener = bind(settings.daemon.listen)?;
+    placement::leave_spinning_core(&settings.engine);
+    let listener = listen::bind(settings.daemon.listen)?;
     let directory = DataDirectory::open(&settings.daemon.data_dir)?;
+    if let Err(error) = pin::lock_memory() {
+        tracing::warn!("{error}");
+    }
     let simulation = Simulation::begin(settings, external_simulator)?;
     let engine_settings = launch::engine_settings(settings, &directory, &simulation)?;
     let handle = Launcher::start(engine_settings)?;
-    let runtime = placement::runtime("enigma-control", WORKERS, &settings.engine)
-        .map_err(DaemonError::Runtime)?;
+    let runtime = placement::runtime("enigma-control", WORKERS).map_err(DaemonError::Runtime)?;
     let outcome = runtime.block_on(serve(loaded, listener, &directory, &simulation, &handle));
     directory.remove_tokens();
+    directory.remove_old_runs();
     end_quickly(runtime);
     simulation.end();
     outcome
@@ -84,18 +91,6 @@ const WORKERS: usize = 2;
 const DRAIN: Duration = Duration::from_secs(10);
 /// How long open requests may take to end afterwards.
 const LAST_REQUESTS: Duration = Duration::from_secs(2);
-
-fn bind(address: SocketAddr) -> Result<TcpListener, DaemonError> {
-    let listener = TcpListener::bind(address).map_err(|source| {
-        if source.kind() == io::ErrorKind::AddrInUse {
-            DaemonError::PortInUse(address)
-        } else {
-            DaemonError::Listen { address, source }
-        }
-    })?;
-    listener.set_nonblocking(true).map_err(|source| DaemonError::Listen { address, source })?;
-    Ok(listener)
-}
 
 async fn serve(
     loaded: &Loaded,
@@ -117,10 +112,13 @@ async fn serve(
     let (newest, newest_event) = watch::channel(engine.model().events.next);
     let (drain, draining) = watch::channel(false);
     let tally = Arc::new(OrderTally::starting_at(engine.model().events.next));
+    let last_order = last_of_earlier_processes(&engine.model(), wall_now());
+    let keys = directory.open_keys(last_order)?;
     let app = App {
         engine: Arc::clone(&engine),
         access: Arc::new(access),
-        idempotency: Arc::default(),
+        idempotency: Arc::new(keys),
+        manual_orders: Arc::default(),
         limits_edit: Arc::new(Mutex::new(())),
         facts: Arc::new(facts(settings, simulation)),
         tally: Arc::clone(&tally),

@@ -139,12 +139,13 @@ fn profits(app: &App, model: &ReadModel, naming: &Naming, families: &mut Familie
         let Some(instrument) = naming.by_name(name) else { continue };
         let account = naming.account_at(instrument.venue, None).unwrap_or_default();
         let account = naming.account(account);
+        let fees = view.fees.of(&instrument.settle);
         let marked = app
             .engine
             .book(instrument.id)
             .and_then(|book| book.mid())
-            .map(|mid| view.cash + instrument.value(mid, view.position) - view.fees);
-        let kinds = [("cash", Some(view.cash)), ("fees", Some(view.fees)), ("marked", marked)];
+            .map(|mid| view.cash + instrument.value(mid, view.position) - fees);
+        let kinds = [("cash", Some(view.cash)), ("fees", Some(fees)), ("marked", marked)];
         for (kind, value) in kinds {
             let Some(value) = value else { continue };
             let labels = labels(&[("account", &account), ("strategy", &strategy), ("kind", kind)]);

@@ -53,6 +53,8 @@ pub(crate) struct Outcome {
     /// How the kill was made certain: `acknowledged` by the trading thread, or `sockets_closed`
     /// from outside because it didn't answer. Absent for a re-arm.
     barrier: Option<&'static str>,
+    /// Whether the kill stands on disk and so holds after a restart. Absent for a re-arm.
+    latched: Option<bool>,
     #[serde(flatten)]
     receipt: BarrierReceipt,
 }
@@ -93,21 +95,21 @@ pub(crate) async fn set(
         let detail = "closing positions at a kill is not in this version";
         return Err(Problem::conflict("not_in_this_version", detail));
     }
-    let (barrier, receipt) = if wish.engaged {
+    let (barrier, latched, receipt) = if wish.engaged {
         let reason = wish.reason.unwrap_or_else(|| "asked for over the API".into());
         let reason: String = reason.chars().take(LONGEST_REASON).collect();
         tracing::warn!(reason, "kill switch engaged");
         let killed = app.kill(reason).await?;
-        (Some(barrier_name(killed.barrier)), killed.receipt)
+        (Some(barrier_name(killed.barrier)), Some(killed.latched), killed.receipt)
     } else {
         let receipt = app.execute(DeskCommand::Rearm).await?;
         tracing::warn!("kill switch lifted");
-        (None, receipt)
+        (None, None, receipt)
     };
     app.wait_until(|| app.engine.model().kill.engaged == wish.engaged).await;
     let receipt = BarrierReceipt::settled(&app, &receipt).await;
     let kill_switch = KillSwitch::new(&app.engine.model());
-    Ok(Json(Outcome { kill_switch, barrier, receipt }))
+    Ok(Json(Outcome { kill_switch, barrier, latched, receipt }))
 }
 
 const LONGEST_REASON: usize = 200;

@@ -2,10 +2,12 @@
 //! rule lives here.
 
 pub(crate) mod balances;
+pub(crate) mod fees;
 pub(crate) mod fills;
 pub(crate) mod health;
 pub(crate) mod instruments;
 pub(crate) mod kill_switch;
+pub(crate) mod order_acts;
 pub(crate) mod orders;
 pub(crate) mod page;
 pub(crate) mod positions;

@@ -1,32 +1,25 @@
-//! Orders of ours: listed, placed and amended by hand, cancelled.
+//! Orders of ours as they are shown, one or a page of them.
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use enigma_engine::command::{CancelScope, DeskCommand, ManualOrder};
 use enigma_engine::snapshot::{OrderState, OrderView, ReadModel};
-use enigma_types::{
-    ClientOrderId, Instrument, OrderType, Price, Quantity, Side, StrategyName, TimeInForce,
-};
-use rust_decimal::Decimal;
+use enigma_types::{ClientOrderId, Quantity};
 use serde::{Deserialize, Serialize};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::Page;
 use super::fills::page_size;
-use super::receipt::BarrierReceipt;
+use super::{Page, order_acts};
 use crate::app::App;
 use crate::naming::{Naming, strategy_name};
 use crate::problem::Problem;
-use crate::request::{JsonBody, QueryString, client_order_id, order_in_path};
+use crate::request::{QueryString, client_order_id, order_in_path};
 use crate::timestamp::rfc3339;
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
-        .routes(routes!(list, place, cancel_all))
-        .routes(routes!(show, amend, cancel))
+        .routes(routes!(list, order_acts::place, order_acts::cancel_all))
+        .routes(routes!(show, order_acts::amend, order_acts::cancel))
 }
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -56,6 +49,8 @@ pub(crate) struct Order {
     created_at_ns: u64,
     updated_at: String,
     updated_at_ns: u64,
+    #[serde(skip)]
+    is_live: bool,
 }
 
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -73,54 +68,6 @@ pub(crate) struct Filter {
     state: Option<String>,
     /// `true`: only orders that may still trade; `false`: only closed ones.
     open: Option<bool>,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Place {
-    /// `binance_usdm:BTCUSDT`
-    instrument: String,
-    /// `buy` or `sell`
-    #[schema(value_type = String)]
-    side: Side,
-    /// `limit` or `market`; limit where absent. A market order is sent as an
-    /// immediate-or-cancel limit at the price collar.
-    #[serde(default = "limit", rename = "type")]
-    #[schema(value_type = Option<String>)]
-    order_type: OrderType,
-    /// `gtc`, `ioc`, `fok` or `post_only`; gtc where absent.
-    #[serde(default = "gtc")]
-    #[schema(value_type = Option<String>)]
-    time_in_force: TimeInForce,
-    /// For a limit order.
-    #[serde(default)]
-    #[schema(value_type = Option<String>)]
-    price: Option<Decimal>,
-    #[schema(value_type = String)]
-    quantity: Decimal,
-    #[serde(default)]
-    reduce_only: bool,
-    /// The account's name, where the venue has more than one.
-    #[serde(default)]
-    account: Option<String>,
-}
-
-#[derive(Debug, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Amend {
-    #[schema(value_type = String)]
-    price: Decimal,
-    /// The new total, what has been filled included.
-    #[schema(value_type = String)]
-    quantity: Decimal,
-}
-
-#[derive(Debug, Deserialize, utoipa::IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct Scope {
-    strategy: Option<String>,
-    instrument: Option<String>,
 }
 
 impl Order {
@@ -152,10 +99,19 @@ impl Order {
             created_at_ns: view.created_at.0,
             updated_at: rfc3339(view.updated_at),
             updated_at_ns: view.updated_at.0,
+            is_live: view.state.is_live(),
         })
     }
 
-    fn by_id(app: &App, id: ClientOrderId) -> Result<Self, Problem> {
+    pub(crate) fn id(&self) -> &str {
+        &self.client_order_id
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.is_live
+    }
+
+    pub(crate) fn by_id(app: &App, id: ClientOrderId) -> Result<Self, Problem> {
         let naming = app.naming()?;
         let model = app.engine.model();
         let view = model.orders.get(&id);
@@ -187,38 +143,6 @@ impl Filter {
                 .instrument
                 .as_deref()
                 .is_none_or(|name| naming.instrument_name(view.instrument) == name)
-    }
-}
-
-impl Place {
-    fn to_order(&self, naming: &Naming) -> Result<ManualOrder, Problem> {
-        let instrument = naming.by_name(&self.instrument).ok_or_else(|| {
-            let detail = format!("there is no instrument {}", self.instrument);
-            Problem::invalid("no_such_instrument", detail)
-        })?;
-        let account = naming
-            .account_at(instrument.venue, self.account.as_deref())
-            .ok_or_else(|| Problem::invalid("no_such_account", "no such account at this venue"))?;
-        let price = match (self.order_type, self.price) {
-            (OrderType::Limit, Some(price)) => price_of(price, instrument)?,
-            (OrderType::Market, None) => Price::ZERO,
-            (OrderType::Limit, None) => {
-                return Err(Problem::invalid("invalid_order", "a limit order needs a price"));
-            }
-            (OrderType::Market, Some(_)) => {
-                return Err(Problem::invalid("invalid_order", "a market order takes no price"));
-            }
-        };
-        Ok(ManualOrder {
-            account,
-            instrument: instrument.id,
-            side: self.side,
-            order_type: self.order_type,
-            time_in_force: self.time_in_force,
-            price,
-            quantity: quantity_of(self.quantity, instrument)?,
-            reduce_only: self.reduce_only,
-        })
     }
 }
 
@@ -255,51 +179,6 @@ pub(crate) async fn list(
     Ok(Json(Page { items, next_cursor }))
 }
 
-/// Places an order by hand. It passes the same checks as a strategy's. An `Idempotency-Key` is
-/// honoured until the daemon restarts.
-#[utoipa::path(post, path = "/v1/orders", tag = "orders", request_body = Place,
-    params(("Idempotency-Key" = Option<String>, Header)),
-    responses((status = 201, body = Order), (status = 409, body = Problem),
-              (status = 422, body = Problem), (status = 503, body = Problem)))]
-pub(crate) async fn place(
-    State(app): State<App>,
-    headers: HeaderMap,
-    JsonBody(wish): JsonBody<Place>,
-) -> Response {
-    let table = app.idempotency.clone();
-    let asked = wish.clone();
-    let work = async move { place_order(&app, &asked).await };
-    table.once(&headers, "POST /v1/orders", &wish, work).await
-}
-
-/// Cancels every order of ours, or those of a strategy or instrument. Never anybody else's.
-#[utoipa::path(delete, path = "/v1/orders", tag = "orders", params(Scope),
-    responses((status = 200, body = BarrierReceipt), (status = 404, body = Problem)))]
-pub(crate) async fn cancel_all(
-    State(app): State<App>,
-    QueryString(scope): QueryString<Scope>,
-) -> Result<Json<BarrierReceipt>, Problem> {
-    let scope = match (scope.strategy, scope.instrument) {
-        (None, None) => CancelScope::All,
-        (Some(name), None) => CancelScope::Strategy(StrategyName::from(&name).map_err(|_| {
-            Problem::not_found("no_such_strategy", format!("there is no strategy {name}"))
-        })?),
-        (None, Some(name)) => {
-            let table = app.table()?;
-            let instrument = table.by_name(&name).ok_or_else(|| {
-                Problem::not_found("no_such_instrument", format!("there is no instrument {name}"))
-            })?;
-            CancelScope::Instrument(instrument.id)
-        }
-        (Some(_), Some(_)) => {
-            let detail = "a strategy or an instrument, not both";
-            return Err(Problem::bad_request("bad_query", detail));
-        }
-    };
-    let receipt = app.execute(DeskCommand::CancelAll { scope }).await?;
-    Ok(Json(BarrierReceipt::settled(&app, &receipt).await))
-}
-
 /// One order.
 #[utoipa::path(get, path = "/v1/orders/{client_order_id}", tag = "orders",
     params(("client_order_id" = String, Path)),
@@ -309,75 +188,4 @@ pub(crate) async fn show(
     Path(id): Path<String>,
 ) -> Result<Json<Order>, Problem> {
     Ok(Json(Order::by_id(&app, order_in_path(&id)?)?))
-}
-
-/// Changes price or total quantity of an open order. The answer shows the request in flight.
-#[utoipa::path(patch, path = "/v1/orders/{client_order_id}", tag = "orders",
-    params(("client_order_id" = String, Path)), request_body = Amend,
-    responses((status = 202, body = Order), (status = 404, body = Problem),
-              (status = 409, body = Problem), (status = 422, body = Problem)))]
-pub(crate) async fn amend(
-    State(app): State<App>,
-    Path(id): Path<String>,
-    JsonBody(amend): JsonBody<Amend>,
-) -> Result<(StatusCode, Json<Order>), Problem> {
-    let id = order_in_path(&id)?;
-    let table = app.table()?;
-    let known = app.engine.model().orders.get(&id).map(|view| (view.instrument, view.updated_at));
-    let (instrument, updated_at) = known
-        .and_then(|(instrument, updated_at)| table.get(instrument).zip(Some(updated_at)))
-        .ok_or_else(|| Problem::not_found("no_such_order", format!("there is no order {id}")))?;
-    let price = price_of(amend.price, instrument)?;
-    let quantity = quantity_of(amend.quantity, instrument)?;
-    app.execute(DeskCommand::Replace { client_order_id: id, price, quantity }).await?;
-    app.wait_until(|| {
-        app.engine.model().orders.get(&id).is_none_or(|view| view.updated_at != updated_at)
-    })
-    .await;
-    Ok((StatusCode::ACCEPTED, Json(Order::by_id(&app, id)?)))
-}
-
-/// Cancels one order, and waits two seconds for the venue to confirm.
-#[utoipa::path(delete, path = "/v1/orders/{client_order_id}", tag = "orders",
-    params(("client_order_id" = String, Path)),
-    responses((status = 200, body = Order, description = "the venue has closed it"),
-              (status = 202, body = Order, description = "asked, and not confirmed yet"),
-              (status = 404, body = Problem), (status = 409, body = Problem)))]
-pub(crate) async fn cancel(
-    State(app): State<App>,
-    Path(id): Path<String>,
-) -> Result<(StatusCode, Json<Order>), Problem> {
-    let id = order_in_path(&id)?;
-    app.execute(DeskCommand::Cancel { client_order_id: id }).await?;
-    let confirmed = app.settle(&[id]).await.iter().all(|outcome| outcome.confirmed);
-    let status = if confirmed { StatusCode::OK } else { StatusCode::ACCEPTED };
-    Ok((status, Json(Order::by_id(&app, id)?)))
-}
-
-async fn place_order(app: &App, wish: &Place) -> Result<Response, Problem> {
-    let order = wish.to_order(&app.naming()?)?;
-    let receipt = app.execute(DeskCommand::Place(order)).await?;
-    let id = receipt.placed.ok_or_else(|| Problem::internal("the desk named no order"))?;
-    app.wait_until(|| app.engine.model().orders.contains_key(&id)).await;
-    tracing::info!(order = %id, "order placed by hand");
-    let location = [(header::LOCATION, format!("/v1/orders/{id}"))];
-    Ok((StatusCode::CREATED, location, Json(Order::by_id(app, id)?)).into_response())
-}
-
-fn price_of(price: Decimal, instrument: &Instrument) -> Result<Price, Problem> {
-    Price::from_decimal(price, instrument.price_scale)
-        .map_err(|error| Problem::invalid("invalid_order", format!("price: {error}")))
-}
-
-fn quantity_of(quantity: Decimal, instrument: &Instrument) -> Result<Quantity, Problem> {
-    Quantity::from_decimal(quantity, instrument.quantity_scale)
-        .map_err(|error| Problem::invalid("invalid_order", format!("quantity: {error}")))
-}
-
-fn limit() -> OrderType {
-    OrderType::Limit
-}
-
-fn gtc() -> TimeInForce {
-    TimeInForce::Gtc
 }

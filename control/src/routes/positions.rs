@@ -9,6 +9,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Page;
+use super::fees::{self, Fee};
 use crate::app::App;
 use crate::naming::Naming;
 use crate::problem::Problem;
@@ -27,7 +28,8 @@ pub(crate) struct Position {
     bought: String,
     sold: String,
     fills: u64,
-    fees: String,
+    /// By the asset they were paid in.
+    fees: Vec<Fee>,
     /// What the venue last said.
     venue: Option<VenuePosition>,
     /// Whether both agree; absent while the venue has said nothing.
@@ -66,7 +68,7 @@ impl Position {
             bought: view.bought.to_decimal(scale).to_string(),
             sold: view.sold.to_decimal(scale).to_string(),
             fills: view.fills,
-            fees: view.fees.to_string(),
+            fees: fees::by_asset(&view.fees),
             venue,
             agrees: view.venue.map(|report| report.quantity == view.quantity),
         })

@@ -13,7 +13,7 @@ pub(crate) struct Cancel {
     confirmed: bool,
 }
 
-#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Default, Serialize, utoipa::ToSchema)]
 pub(crate) struct BarrierReceipt {
     /// The last order handed to a venue session before this took effect; none left after it.
     last_order_sent: Option<String>,

@@ -34,16 +34,19 @@ pub(crate) struct Check {
     code: String,
     name: &'static str,
     description: &'static str,
+    /// Every one: the journal keeps a sample of a flood.
     rejections: u64,
 }
 
 impl Risk {
-    pub(crate) fn new(model: &ReadModel) -> Self {
+    pub(crate) fn new(app: &App, model: &ReadModel) -> Self {
+        // Not from the journal, which keeps a sample of a flood: every one is counted.
+        let counters = &app.engine.metrics().trading;
         let check = |row: RiskCheckRow| Check {
             code: format!("C{}", row.code),
             name: row.name,
             description: row.description,
-            rejections: model.risk_rejections.get(&row.code).copied().unwrap_or(0),
+            rejections: counters.risk_rejections(row.code).map_or(0, |count| count.get()),
         };
         Self { limits: model.limits.clone(), checks: checks().map(check).collect() }
     }
@@ -52,7 +55,7 @@ impl Risk {
 /// The limits in force. The answer's `ETag` goes into `If-Match` to change them.
 #[utoipa::path(get, path = "/v1/risk", tag = "risk", responses((status = 200, body = Risk)))]
 pub(crate) async fn show(State(app): State<App>) -> Response {
-    answer(&app.engine.model())
+    answer(&app)
 }
 
 /// Replaces the limits, all of them, if they are still those of `If-Match`.
@@ -81,12 +84,13 @@ pub(crate) async fn set(
     app.execute(command).await?;
     app.wait_until(|| app.engine.model().limits_version != version).await;
     tracing::info!("limits changed");
-    Ok(answer(&app.engine.model()))
+    Ok(answer(&app))
 }
 
-fn answer(model: &ReadModel) -> Response {
+fn answer(app: &App) -> Response {
+    let model = app.engine.model();
     let tag = entity_tag(model.limits_version);
-    ([(header::ETAG, tag)], Json(Risk::new(model))).into_response()
+    ([(header::ETAG, tag)], Json(Risk::new(app, &model))).into_response()
 }
 
 fn entity_tag(version: u64) -> String {

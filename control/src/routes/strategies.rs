@@ -2,19 +2,24 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use enigma_engine::command::DeskCommand;
 use enigma_engine::snapshot::{ReadModel, StrategyView};
 use enigma_types::{
     Amount, BookTop, Instrument, Parameters, StrategyLimits, StrategyName, StrategySpec,
+    StrategyState,
 };
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Page;
+use super::fees::{self, Fee};
 use crate::app::App;
+use crate::idempotency::{Keyed, Traced};
 use crate::problem::Problem;
 use crate::request::{JsonBody, strategy_in_path};
 
@@ -49,24 +54,25 @@ pub(crate) struct Strategy {
 pub(crate) struct StrategyResult {
     /// Sells minus buys.
     cash: String,
-    fees: String,
-    /// Cash, less fees, with the position at the middle of the book; absent without a book.
+    /// By the asset they were paid in.
+    fees: Vec<Fee>,
+    /// Cash, less fees in the same asset, with the position at the middle of the book; absent without a book.
     marked: Option<String>,
     asset: Option<String>,
 }
 
-#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = StrategyChange)]
 pub(crate) struct Change {
-    /// Replaces all parameters.
+    /// Parameters that change. Those that are missing keep their value; null takes one away.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
-    parameters: Option<Parameters>,
-    /// Replaces all limits of the strategy.
+    parameters: Map<String, Value>,
+    /// Limits of the strategy that change, in the same way.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
-    limits: Option<StrategyLimits>,
+    limits: Map<String, Value>,
 }
 
 impl Strategy {
@@ -102,17 +108,26 @@ impl Strategy {
         let view = find(&model, name).ok_or_else(|| no_such(name))?;
         Ok(Self::new(app, view))
     }
+
+    pub(crate) fn with_state(
+        app: &App,
+        name: StrategyName,
+    ) -> Result<(Self, StrategyState), Problem> {
+        let model = app.engine.model();
+        let view = find(&model, name).ok_or_else(|| no_such(name))?;
+        Ok((Self::new(app, view), view.state))
+    }
 }
 
 impl StrategyResult {
     fn new(view: &StrategyView, instrument: Option<&Instrument>, book: Option<&BookTop>) -> Self {
         let marked = instrument.zip(book.and_then(BookTop::mid)).map(|(instrument, mid)| {
             let value: Amount = instrument.value(mid, view.position);
-            (view.cash + value - view.fees).to_string()
+            (view.cash + value - view.fees.of(&instrument.settle)).to_string()
         });
         Self {
             cash: view.cash.to_string(),
-            fees: view.fees.to_string(),
+            fees: fees::by_asset(&view.fees),
             marked,
             asset: instrument.map(|instrument| instrument.settle.to_string()),
         }
@@ -130,19 +145,23 @@ pub(crate) async fn list(State(app): State<App>) -> Json<Page<Strategy>> {
 
 /// Creates a strategy in state loaded. It doesn't trade before it is started.
 #[utoipa::path(post, path = "/v1/strategies", tag = "strategies", request_body = Object,
+    params(("Idempotency-Key" = Option<String>, Header)),
     responses((status = 201, body = Strategy), (status = 409, body = Problem),
               (status = 422, body = Problem)))]
 pub(crate) async fn create(
     State(app): State<App>,
+    headers: HeaderMap,
     JsonBody(spec): JsonBody<StrategySpec>,
-) -> Result<Response, Problem> {
-    let name = spec.id;
-    let command = DeskCommand::Create { json: spec_json(&spec)?, spec: Box::new(spec) };
-    app.execute(command).await?;
-    app.wait_until(|| find(&app.engine.model(), name).is_some()).await;
-    tracing::info!(strategy = %name, "strategy created");
-    let location = [(header::LOCATION, format!("/v1/strategies/{name}"))];
-    Ok((StatusCode::CREATED, location, Json(Strategy::by_name(&app, name)?)).into_response())
+) -> Response {
+    let request = Keyed::trades(&headers, "POST /v1/strategies", &spec);
+    let keys = app.idempotency.clone();
+    let trace = {
+        let (app, spec) = (app.clone(), spec.clone());
+        move |_| trace_creation(&app, &spec)
+    };
+    let spec = spec.clone();
+    let work = async move { create_strategy(&app, spec).await };
+    keys.once(request, trace, work).await
 }
 
 /// One strategy.
@@ -156,46 +175,117 @@ pub(crate) async fn show(
     Ok(Json(Strategy::by_name(&app, strategy_in_path(&id)?)?))
 }
 
-/// Changes parameters or limits of a strategy that isn't running.
+/// Changes parameters or limits of a strategy that isn't running: what is named changes, the rest
+/// keeps its value.
 #[utoipa::path(patch, path = "/v1/strategies/{id}", tag = "strategies",
-    params(("id" = String, Path)), request_body = Change,
+    params(("id" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
+    request_body = Change,
     responses((status = 200, body = Strategy), (status = 409, body = Problem),
               (status = 422, body = Problem)))]
 pub(crate) async fn change(
     State(app): State<App>,
     Path(id): Path<String>,
+    headers: HeaderMap,
     JsonBody(change): JsonBody<Change>,
-) -> Result<Json<Strategy>, Problem> {
+) -> Result<Response, Problem> {
     let name = strategy_in_path(&id)?;
+    let scope = format!("PATCH /v1/strategies/{name}");
+    let request = Keyed::trades(&headers, &scope, &change);
+    let keys = app.idempotency.clone();
+    let change = change.clone();
+    let work = async move { change_strategy(&app, name, &change).await };
+    // A change names values: made twice, it is the same.
+    Ok(keys.once(request, |_| Traced::Absent, work).await)
+}
+
+/// Removes a strategy that is loaded, stopped or faulted and has no open orders.
+#[utoipa::path(delete, path = "/v1/strategies/{id}", tag = "strategies",
+    params(("id" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
+    responses((status = 204, description = "removed"), (status = 404, body = Problem),
+              (status = 409, body = Problem)))]
+pub(crate) async fn remove(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let name = strategy_in_path(&id)?;
+    let scope = format!("DELETE /v1/strategies/{name}");
+    let keys = app.idempotency.clone();
+    let trace = {
+        let app = app.clone();
+        move |_| match find(&app.engine.model(), name) {
+            None => Traced::Known(StatusCode::NO_CONTENT.into_response()),
+            Some(_) => Traced::Absent,
+        }
+    };
+    let work = async move {
+        app.execute(DeskCommand::Delete { strategy: name }).await?;
+        app.wait_until(|| find(&app.engine.model(), name).is_none()).await;
+        tracing::info!(strategy = %name, "strategy removed");
+        Ok::<_, Problem>(StatusCode::NO_CONTENT)
+    };
+    Ok(keys.once(Keyed::calms(&headers, &scope, &()), trace, work).await)
+}
+
+async fn create_strategy(app: &App, spec: StrategySpec) -> Result<Response, Problem> {
+    let name = spec.id;
+    let command = DeskCommand::Create { json: spec_json(&spec)?, spec: Box::new(spec) };
+    app.execute(command).await?;
+    app.wait_until(|| find(&app.engine.model(), name).is_some()).await;
+    tracing::info!(strategy = %name, "strategy created");
+    Ok(created(Strategy::by_name(app, name)?))
+}
+
+fn created(strategy: Strategy) -> Response {
+    let location = [(header::LOCATION, format!("/v1/strategies/{}", strategy.id))];
+    (StatusCode::CREATED, location, Json(strategy)).into_response()
+}
+
+fn trace_creation(app: &App, spec: &StrategySpec) -> Traced {
+    match find(&app.engine.model(), spec.id) {
+        Some(view) if view.spec == *spec => Traced::Known(created(Strategy::new(app, view))),
+        Some(_) | None => Traced::Absent,
+    }
+}
+
+async fn change_strategy(
+    app: &App,
+    name: StrategyName,
+    change: &Change,
+) -> Result<Json<Strategy>, Problem> {
     let mut spec = {
         let model = app.engine.model();
         find(&model, name).ok_or_else(|| no_such(name))?.spec.clone()
     };
-    spec.parameters = change.parameters.unwrap_or(spec.parameters);
-    spec.limits = change.limits.unwrap_or(spec.limits);
+    spec.parameters = merged(&spec.parameters, &change.parameters)?;
+    spec.limits = merged(&spec.limits, &change.limits)?;
     let wanted = spec.clone();
     let command = DeskCommand::Update { json: spec_json(&spec)?, spec: Box::new(spec) };
     app.execute(command).await?;
     app.wait_until(|| find(&app.engine.model(), name).is_some_and(|view| view.spec == wanted))
         .await;
     tracing::info!(strategy = %name, "strategy changed");
-    Ok(Json(Strategy::by_name(&app, name)?))
+    Ok(Json(Strategy::by_name(app, name)?))
 }
 
-/// Removes a strategy that is loaded, stopped or faulted and has no open orders.
-#[utoipa::path(delete, path = "/v1/strategies/{id}", tag = "strategies",
-    params(("id" = String, Path)),
-    responses((status = 204, description = "removed"), (status = 404, body = Problem),
-              (status = 409, body = Problem)))]
-pub(crate) async fn remove(
-    State(app): State<App>,
-    Path(id): Path<String>,
-) -> Result<StatusCode, Problem> {
-    let name = strategy_in_path(&id)?;
-    app.execute(DeskCommand::Delete { strategy: name }).await?;
-    app.wait_until(|| find(&app.engine.model(), name).is_none()).await;
-    tracing::info!(strategy = %name, "strategy removed");
-    Ok(StatusCode::NO_CONTENT)
+/// What is held with the changes over it; null takes a value away.
+fn merged<T: Serialize + DeserializeOwned>(
+    held: &T,
+    changes: &Map<String, Value>,
+) -> Result<T, Problem> {
+    let mut value = serde_json::to_value(held)
+        .map_err(|_| Problem::internal("the strategy can't be written"))?;
+    if let Value::Object(fields) = &mut value {
+        for (name, change) in changes {
+            if change.is_null() {
+                fields.remove(name);
+            } else {
+                fields.insert(name.clone(), change.clone());
+            }
+        }
+    }
+    serde_json::from_value(value)
+        .map_err(|error| Problem::invalid("invalid_body", error.to_string()))
 }
 
 /// The spec as the journal keeps it.

@@ -14,6 +14,7 @@ use utoipa_axum::routes;
 use super::receipt::BarrierReceipt;
 use super::strategies::Strategy;
 use crate::app::App;
+use crate::idempotency::{Keyed, Span, Traced};
 use crate::problem::Problem;
 use crate::request::strategy_in_path;
 
@@ -63,7 +64,6 @@ pub(crate) struct Halted {
 }
 
 /// Starts a strategy: it warms up until books, sessions and reconciliation are there, then runs.
-/// An `Idempotency-Key` is honoured until the daemon restarts.
 #[utoipa::path(post, path = "/v1/strategies/{id}/start", tag = "strategies",
     params(("id" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
     request_body(content = Option<Start>),
@@ -78,56 +78,134 @@ pub(crate) async fn start(
     let name = strategy_in_path(&id)?;
     let wish = wish(&body)?;
     let scope = format!("start {name}");
-    let table = app.idempotency.clone();
-    let asked = wish.clone();
-    let work = async move { begin(&app, name, &asked).await };
-    Ok(table.once(&headers, &scope, &wish, work).await)
+    let request = Keyed::trades(&headers, &scope, &wish);
+    let keys = app.idempotency.clone();
+    let trace = tracing_back(&app, name, trace_start);
+    let wish = wish.clone();
+    let work = async move { begin(&app, name, &wish).await };
+    Ok(keys.once(request, trace, work).await)
 }
 
 /// No new order leaves after this answer; open orders are cancelled.
 #[utoipa::path(post, path = "/v1/strategies/{id}/pause", tag = "strategies",
-    params(("id" = String, Path)),
+    params(("id" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
     responses((status = 200, body = Halted), (status = 404, body = Problem),
               (status = 409, body = Problem)))]
 pub(crate) async fn pause(
     State(app): State<App>,
     Path(id): Path<String>,
-) -> Result<Json<Halted>, Problem> {
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let strategy = strategy_in_path(&id)?;
-    let receipt = app.execute(DeskCommand::Pause { strategy }).await?;
-    tracing::info!(%strategy, "strategy paused");
-    halted(&app, strategy, &receipt).await
+    let scope = format!("pause {strategy}");
+    let keys = app.idempotency.clone();
+    let work = async move {
+        let receipt = app.execute(DeskCommand::Pause { strategy }).await?;
+        tracing::info!(%strategy, "strategy paused");
+        halted(&app, strategy, &receipt).await
+    };
+    // A pause of what is paused cancels what is open once more, and harms nothing.
+    Ok(keys.once(Keyed::calms(&headers, &scope, &()), |_| Traced::Absent, work).await)
 }
 
 /// Lets a paused strategy go on.
 #[utoipa::path(post, path = "/v1/strategies/{id}/resume", tag = "strategies",
-    params(("id" = String, Path)),
+    params(("id" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
     responses((status = 200, body = Started), (status = 404, body = Problem),
               (status = 409, body = Problem)))]
 pub(crate) async fn resume(
     State(app): State<App>,
     Path(id): Path<String>,
-) -> Result<Json<Started>, Problem> {
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let strategy = strategy_in_path(&id)?;
-    let receipt = app.execute(DeskCommand::Resume { strategy }).await?;
-    tracing::info!(%strategy, "strategy resumed");
-    shown(&app, strategy, receipt.state).await;
-    Ok(Json(Started { strategy: Strategy::by_name(&app, strategy)? }))
+    let scope = format!("resume {strategy}");
+    let keys = app.idempotency.clone();
+    let trace = tracing_back(&app, strategy, trace_resume);
+    let work = async move {
+        let receipt = app.execute(DeskCommand::Resume { strategy }).await?;
+        tracing::info!(%strategy, "strategy resumed");
+        shown(&app, strategy, receipt.state).await;
+        Ok::<_, Problem>(Json(Started { strategy: Strategy::by_name(&app, strategy)? }))
+    };
+    Ok(keys.once(Keyed::trades(&headers, &scope, &()), trace, work).await)
 }
 
 /// Like pause, and stopped once the venue has confirmed every cancel.
 #[utoipa::path(post, path = "/v1/strategies/{id}/stop", tag = "strategies",
-    params(("id" = String, Path)),
+    params(("id" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
     responses((status = 200, body = Halted), (status = 404, body = Problem),
               (status = 409, body = Problem)))]
 pub(crate) async fn stop(
     State(app): State<App>,
     Path(id): Path<String>,
-) -> Result<Json<Halted>, Problem> {
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let strategy = strategy_in_path(&id)?;
-    let receipt = app.execute(DeskCommand::Stop { strategy }).await?;
-    tracing::info!(%strategy, "strategy stopped");
-    halted(&app, strategy, &receipt).await
+    let scope = format!("stop {strategy}");
+    let keys = app.idempotency.clone();
+    let trace = tracing_back(&app, strategy, trace_stop);
+    let work = async move {
+        let receipt = app.execute(DeskCommand::Stop { strategy }).await?;
+        tracing::info!(%strategy, "strategy stopped");
+        halted(&app, strategy, &receipt).await
+    };
+    Ok(keys.once(Keyed::calms(&headers, &scope, &()), trace, work).await)
+}
+
+/// Looks at the strategy as it is now, for a request that was never answered.
+fn tracing_back(
+    app: &App,
+    name: StrategyName,
+    judge: fn(Strategy, StrategyState) -> Traced,
+) -> impl FnOnce(Span) -> Traced + Send + use<> {
+    let app = app.clone();
+    move |_| match Strategy::with_state(&app, name) {
+        Ok((strategy, state)) => judge(strategy, state),
+        Err(_) => Traced::Absent,
+    }
+}
+
+/// After a restart a strategy that was started stands paused: that is what became of the start.
+fn trace_start(strategy: Strategy, state: StrategyState) -> Traced {
+    match state {
+        StrategyState::Warming
+        | StrategyState::Running
+        | StrategyState::Paused
+        | StrategyState::Stopping => Traced::Known(Json(Started { strategy }).into_response()),
+        StrategyState::Loaded | StrategyState::Stopped | StrategyState::Faulted => Traced::Absent,
+    }
+}
+
+fn trace_resume(strategy: Strategy, state: StrategyState) -> Traced {
+    match state {
+        StrategyState::Warming | StrategyState::Running => {
+            Traced::Known(Json(Started { strategy }).into_response())
+        }
+        StrategyState::Paused => {
+            let detail = "the daemon ended before this was answered, and the strategy is paused: \
+                          resume it with a new key";
+            Traced::InDoubt(Problem::conflict("idempotency_key_unclear", detail))
+        }
+        StrategyState::Loaded
+        | StrategyState::Stopping
+        | StrategyState::Stopped
+        | StrategyState::Faulted => Traced::Absent,
+    }
+}
+
+fn trace_stop(strategy: Strategy, state: StrategyState) -> Traced {
+    match state {
+        StrategyState::Stopping | StrategyState::Stopped => {
+            let receipt = BarrierReceipt::default();
+            Traced::Known(Json(Halted { strategy, receipt }).into_response())
+        }
+        StrategyState::Loaded
+        | StrategyState::Warming
+        | StrategyState::Running
+        | StrategyState::Paused
+        | StrategyState::Faulted => Traced::Absent,
+    }
 }
 
 /// An absent body means the defaults; any other must be JSON of the right shape.

@@ -1,12 +1,13 @@
 //! The API without an engine: a scripted one answers commands and changes the read model.
 
+mod orders;
 mod scripted;
+mod strategies;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use axum::response::Response;
-use enigma_engine::command::{Receipt, Refusal};
-use enigma_engine::handle::CommandError;
+use enigma_engine::command::Receipt;
 use enigma_types::StrategyState;
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -214,140 +215,6 @@ async fn before_the_instruments_are_loaded_nothing_pretends_to_be_ready() {
 }
 
 #[tokio::test]
-async fn live_is_refused_until_there_is_a_vault_and_never_reaches_the_engine() {
-    let daemon = Scripted::new();
-    let wish = |mode: &str| Some(json!({ "mode": mode, "confirm": "a" }));
-    let path = "/v1/strategies/a/start";
-    check(&daemon.ask("POST", path, wish("live")).await, 409, "no_vault");
-    check(&daemon.ask("POST", path, wish("shadow")).await, 409, "not_in_this_version");
-    check(&daemon.ask("POST", path, wish("wild")).await, 422, "invalid_body");
-    assert_eq!(daemon.commands(), 0);
-}
-
-#[tokio::test]
-async fn a_pause_tells_the_last_order_and_which_cancels_are_confirmed() {
-    let daemon = Scripted::new();
-    daemon.change(|model| {
-        strategy(model, 1, "a", StrategyState::Running);
-        order(model, 10, 1, true);
-        order(model, 11, 1, true);
-    });
-    daemon.on_command(|_, model| {
-        strategy(model, 1, "a", StrategyState::Paused);
-        order(model, 10, 1, false);
-        let mut receipt = Receipt { state: Some(StrategyState::Paused), ..Receipt::default() };
-        receipt.last_order_sent = enigma_types::ClientOrderId::new(11);
-        receipt.cancels.extend([10, 11].into_iter().filter_map(enigma_types::ClientOrderId::new));
-        Ok(receipt)
-    });
-    let answer = daemon.ask("POST", "/v1/strategies/a/pause", None).await;
-    assert_eq!(answer.status, StatusCode::OK);
-    assert_eq!(answer.body["strategy"]["state"], "paused");
-    assert_eq!(answer.body["last_order_sent"], "11");
-    let expected = json!([{ "client_order_id": "10", "confirmed": true },
-                          { "client_order_id": "11", "confirmed": false }]);
-    assert_eq!(answer.body["cancels"], expected);
-    assert_eq!(answer.body["outstanding"], 1);
-}
-
-#[tokio::test]
-async fn an_order_placed_twice_with_one_key_is_sent_once() {
-    let daemon = Scripted::new();
-    daemon.on_command(|_, model| {
-        order(model, 20, 0, true);
-        let placed = enigma_types::ClientOrderId::new(20);
-        Ok(Receipt { placed, ..Receipt::default() })
-    });
-    let wish = |quantity: &str| {
-        Some(json!({ "instrument": "binance_usdm:BTCUSDT", "side": "buy",
-                     "price": "60000", "quantity": quantity }))
-    };
-    let key = [("idempotency-key", "k1")];
-    let first = daemon.ask_with("POST", "/v1/orders", wish("0.010"), &key).await;
-    assert_eq!(first.status, StatusCode::CREATED);
-    assert_eq!(first.headers["location"], "/v1/orders/20");
-    assert_eq!(
-        (&first.body["strategy"], &first.body["price"]),
-        (&json!("manual"), &json!("60000"))
-    );
-    let again = daemon.ask_with("POST", "/v1/orders", wish("0.010"), &key).await;
-    assert_eq!((again.status, again.body), (first.status, first.body));
-    assert_eq!(daemon.commands(), 1);
-    let other = daemon.ask_with("POST", "/v1/orders", wish("0.020"), &key).await;
-    check(&other, 422, "idempotency_key_reused");
-}
-
-#[tokio::test]
-async fn orders_that_make_no_sense_never_reach_the_engine() {
-    let daemon = Scripted::new();
-    let rows = [
-        (json!({ "instrument": "binance_usdm:NO", "price": "1" }), "no_such_instrument"),
-        (json!({ "instrument": "binance_usdm:BTCUSDT" }), "invalid_order"),
-        (json!({ "type": "market", "price": "1" }), "invalid_order"),
-        (json!({ "price": "1.00001" }), "invalid_order"),
-        (json!({ "price": "1", "quantity": "-1" }), "invalid_order"),
-        (json!({ "price": "1", "account": "other" }), "no_such_account"),
-    ];
-    for (mut wish, code) in rows {
-        for (name, value) in
-            [("instrument", "binance_usdm:BTCUSDT"), ("side", "buy"), ("quantity", "1")]
-        {
-            if wish.get(name).is_none() {
-                wish[name] = json!(value);
-            }
-        }
-        check(&daemon.ask("POST", "/v1/orders", Some(wish)).await, 422, code);
-    }
-    assert_eq!(daemon.commands(), 0);
-}
-
-#[tokio::test]
-async fn refusals_of_the_desk_become_problems() {
-    let daemon = Scripted::new();
-    let wish = || {
-        Some(json!({ "instrument": "binance_usdm:BTCUSDT", "side": "buy",
-                     "price": "60000", "quantity": "1" }))
-    };
-    daemon.on_command(|_, _| {
-        let detail = "60000 is above 50000".to_owned();
-        Err(CommandError::Refused(Refusal::Risk { check: "max_order_notional", detail }))
-    });
-    let refused = daemon.ask("POST", "/v1/orders", wish()).await;
-    check(&refused, 422, "risk_rejected");
-    assert_eq!(refused.body["check"], "max_order_notional");
-    daemon.on_command(|_, _| Err(CommandError::Refused(Refusal::Killed)));
-    check(&daemon.ask("POST", "/v1/orders", wish()).await, 409, "killed");
-    daemon.on_command(|_, _| Err(CommandError::TimedOut));
-    check(&daemon.ask("POST", "/v1/orders", wish()).await, 504, "timed_out");
-    daemon.on_command(|_, _| Err(CommandError::QueueFull));
-    let full = daemon.ask("POST", "/v1/orders", wish()).await;
-    check(&full, 503, "queue_full");
-    assert_eq!(full.headers["retry-after"], "1");
-}
-
-#[tokio::test]
-async fn pages_of_orders_meet_end_to_end() {
-    let daemon = Scripted::new();
-    daemon.change(|model| (1..=7).for_each(|id| order(model, id, 0, id % 2 == 0)));
-    let mut seen = Vec::new();
-    let mut path = "/v1/orders?limit=3".to_owned();
-    loop {
-        let page = daemon.ask("GET", &path, None).await;
-        let items = page.body["items"].as_array().unwrap().clone();
-        seen.extend(
-            items.iter().map(|order| order["client_order_id"].as_str().unwrap().to_owned()),
-        );
-        match page.body["next_cursor"].as_str() {
-            Some(cursor) => path = format!("/v1/orders?limit=3&cursor={cursor}"),
-            None => break,
-        }
-    }
-    assert_eq!(seen, ["7", "6", "5", "4", "3", "2", "1"]);
-    let open = daemon.ask("GET", "/v1/orders?open=true", None).await;
-    assert_eq!(open.body["items"].as_array().unwrap().len(), 3);
-}
-
-#[tokio::test]
 async fn limits_change_only_from_what_was_read() {
     let daemon = Scripted::new();
     let read = daemon.ask("GET", "/v1/risk", None).await;
@@ -437,7 +304,7 @@ async fn every_known_label_is_there_before_anything_happened() {
         "enigma_session_up{session=\"market\",venue=\"binance_usdm\"} 0",
         "enigma_session_reconnects_total{reason=\"connection\",venue=\"binance_usdm\"} 0",
         "enigma_last_message_timestamp_seconds{venue=\"binance_usdm\"} 0",
-        "enigma_rate_limit_remaining{bucket=\"request_weight\",venue=\"binance_usdm\"} 0",
+        "enigma_alerts_total{kind=\"sequence_gap\",venue=\"binance_usdm\"} 0",
         "enigma_queue_depth{queue=\"commands\"} 0",
         "enigma_strategy_state{state=\"loaded\",strategy=\"a\"} 1",
         "enigma_strategy_state{state=\"running\",strategy=\"a\"} 0",

@@ -2,18 +2,16 @@
 
 use axum::Json;
 use axum::extract::State;
-use enigma_engine::counters::RateLimit;
 use enigma_engine::snapshot::{ReadModel, SessionView};
-use enigma_types::{AccountId, SessionKind, UnixNanos, VenueId};
+use enigma_types::{AccountId, SessionKind, VenueId};
 use serde::Serialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Page;
 use crate::app::App;
-use crate::metrics::last_message_ns;
 use crate::order_counts::OrderCounts;
-use crate::timestamp::rfc3339;
+use crate::timestamp::{rfc3339, wall_now};
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list))
@@ -52,7 +50,7 @@ pub(crate) struct Session {
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct Budget {
     bucket: &'static str,
-    remaining: i64,
+    remaining: u64,
 }
 
 impl Session {
@@ -93,8 +91,7 @@ pub(crate) async fn list(State(app): State<App>) -> Json<Page<Venue>> {
     let metrics = app.engine.metrics();
     let venue = |facts: &crate::app::VenueFacts| {
         let numbers = metrics.trading.venue(facts.venue);
-        let last = last_message_ns(app.engine.gateway(), facts.venue);
-        let last = u64::try_from(last).ok().filter(|at| *at > 0);
+        let last = app.engine.gateway().last_message(facts.venue);
         let counts = naming.as_ref().map(|naming| OrderCounts::of(&model, naming, facts.venue));
         let counts = counts.unwrap_or_default();
         Venue {
@@ -104,17 +101,17 @@ pub(crate) async fn list(State(app): State<App>) -> Json<Page<Venue>> {
             sessions: Session::of_venue(&app, &model, facts.venue),
             clock_offset_ns: numbers.clock_offset_ns.get(),
             clock_uncertainty_ns: numbers.clock_uncertainty_ns.get(),
-            last_message: last.map(|at| rfc3339(UnixNanos(at))),
-            last_message_ns: last,
-            rate_limits: RateLimit::ALL
-                .map(|limit| Budget {
-                    bucket: limit.name(),
-                    remaining: numbers.rate_limit(limit).get(),
-                })
-                .into(),
+            last_message: last.map(rfc3339),
+            last_message_ns: last.map(|at| at.0),
+            rate_limits: budgets(&app, facts.venue),
             orders_open: counts.open,
             orders_unknown: counts.unknown,
         }
     };
     Json(Page::whole(app.facts.venues.iter().map(venue).collect()))
+}
+
+fn budgets(app: &App, venue: VenueId) -> Vec<Budget> {
+    let left = app.engine.gateway().rate_limits(venue, wall_now());
+    left.into_iter().map(|left| Budget { bucket: left.bucket, remaining: left.remaining }).collect()
 }

@@ -265,6 +265,7 @@ fn a_port_takes_only_as_many_jobs_as_it_can_answer() {
         port.call(id, &peer.host, request(Method::Get, 100)).unwrap();
     }
     assert_eq!(port.call(id, &peer.host, request(Method::Get, 100)), Err(ConnectorBusy));
+    assert_eq!((port.outstanding(), port.refused()), (Connector::OUTSTANDING, 1));
     let mut answered = 0;
     crate::loopback::patiently(|| {
         while port.next_outcome().is_some() {

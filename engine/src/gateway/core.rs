@@ -31,7 +31,7 @@ pub(crate) struct Core {
     pub(crate) dial_timeout: Duration,
     pub(crate) liveness: Liveness,
     /// When the dials that are left are shown next.
-    show_dials_at: Nanos,
+    show_levels_at: Nanos,
     /// The request being executed.
     pub(crate) handed: Option<(ClientOrderId, Handed)>,
     /// The stages of what is happening now are measured.
@@ -60,7 +60,7 @@ impl Core {
             random: Random::new(seed),
             dial_timeout: Duration::from_secs(15),
             liveness: Liveness::default(),
-            show_dials_at: Nanos::ZERO,
+            show_levels_at: Nanos::ZERO,
             handed: None,
             sampled: false,
             reads: 0,
@@ -155,23 +155,28 @@ impl Core {
         }
         match self.venues.iter_mut().find(|hosts| hosts.venue == plan.venue) {
             Some(hosts) => {
-                self.show_dials_at = Nanos::ZERO;
+                self.show_levels_at = Nanos::ZERO;
                 hosts.budget.try_take(now)
             }
             None => Ok(()),
         }
     }
 
-    /// Shows how many dials each venue has left, about once a second.
+    /// Shows how many dials each venue has left and how full the queues are, about once a second.
     #[inline]
-    pub(crate) fn show_dials_left(&mut self, now: Nanos) {
-        if now < self.show_dials_at {
+    pub(crate) fn show_levels(&mut self, now: Nanos, frames_waiting: impl FnOnce() -> usize) {
+        if now < self.show_levels_at {
             return;
         }
-        self.show_dials_at = now.plus(SHOW_DIALS_EVERY);
+        self.show_levels_at = now.plus(SHOW_LEVELS_EVERY);
         for hosts in &mut self.venues {
             self.shared.counters.note_dials_left(hosts.venue, hosts.budget.left(now));
         }
+        let counters = &self.shared.counters;
+        let level = |count| i64::try_from(count).unwrap_or(i64::MAX);
+        counters.connector_jobs.depth.set(level(self.port.outstanding()));
+        counters.connector_jobs.overflows.set(self.port.refused());
+        counters.frames_waiting.set(level(frames_waiting()));
     }
 }
 
@@ -186,6 +191,6 @@ impl fmt::Debug for Core {
 
 /// A longer ban than this is looked at again, for a misread header must not end trading.
 const BAN_LOOKED_AT_AGAIN: Nanos = Nanos::from_secs(3_600);
-const SHOW_DIALS_EVERY: Nanos = Nanos::from_secs(1);
+const SHOW_LEVELS_EVERY: Nanos = Nanos::from_secs(1);
 /// One read in so many is measured stage by stage.
 const SAMPLE: u32 = 64;

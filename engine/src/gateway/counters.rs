@@ -10,7 +10,7 @@ use enigma_venues::registry::VenueBudgets;
 use enigma_venues::session::{AlertKind, ReconnectReason};
 
 use crate::connection::ErrorKind;
-use crate::counters::{Counter, Gauge};
+use crate::counters::{Counter, Gauge, QueueCounters};
 
 /// Everything a gateway counts. Its own cache lines: readers must not slow the writer's data.
 #[derive(Debug, Default)]
@@ -43,6 +43,10 @@ pub struct GatewayCounters {
     pub stale_generations: Counter,
     /// Messages that a session couldn't read.
     pub session_errors: Counter,
+    /// Jobs that the connector hasn't answered, and those it had no room for.
+    pub connector_jobs: QueueCounters,
+    /// Frames that wait for their sockets.
+    pub frames_waiting: Gauge,
     /// Wall-clock nanoseconds of the newest read, by venue.
     pub last_message_unix_ns: [AtomicU64; VenueId::ALL.len()],
     errors: [Counter; ErrorKind::ALL.len()],

@@ -114,6 +114,27 @@ impl WriterThread {
     }
 }
 
+/// Takes an ended engine's ring away, as long as the disk has everything that stood in it: what
+/// lies in shared memory would otherwise lie there until the machine is started anew. A ring with
+/// more than the disk has stays for the next start. Call it while the data directory is still
+/// locked, once the writer has ended.
+pub(crate) fn retire(ring: &Ring) {
+    if ring.unsynced() > 0 || !ring.is_linked() {
+        return;
+    }
+    if let Err(fault) = fs::remove_file(ring.path()) {
+        tracing::warn!(%fault, path = %ring.path().display(), "the journal ring stays behind");
+        return;
+    }
+    let own = ring.path().parent().filter(|parent| {
+        parent.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(OWN.as_bytes()))
+    });
+    if let Some(own) = own {
+        // Somebody else's file in it is no reason to complain.
+        let _ = fs::remove_dir(own);
+    }
+}
+
 /// Reads the segments, cuts a torn tail off, and goes on where they end.
 fn recover_segments(
     segments: &SegmentDirectory,
@@ -209,7 +230,7 @@ impl RingPlace {
             tracing::warn!("no {SHARED_MEMORY}: the journal ring lies in the data directory");
             return Ok(Self { path: fallback.clone(), fallback });
         }
-        let own = memory.join(format!("enigma-{}", directory.fingerprint()));
+        let own = memory.join(format!("{OWN}{}", directory.fingerprint()));
         data_directory::make_private(&own).map_err(JournalError::io(&own))?;
         // Anybody may make a directory in shared memory, so its owner is looked at.
         if data_directory::is_private(&own).map_err(JournalError::io(&own))? {
@@ -300,5 +321,7 @@ fn wall() -> UnixNanos {
 }
 
 const SHARED_MEMORY: &str = "/dev/shm";
+/// Begins the name of a data directory's own place in a directory that others share.
+const OWN: &str = "enigma-";
 const RING_FILE: &str = "journal.ring";
 const LOCATION_FILE: &str = "ring.location";

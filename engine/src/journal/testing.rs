@@ -30,6 +30,7 @@ impl Folder {
             ring_dir: Some(self.path.join("memory")),
             segment_bytes: 16 << 10,
             sync_interval: Duration::from_millis(5),
+            kill_dir: None,
         }
     }
 }

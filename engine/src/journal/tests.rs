@@ -76,6 +76,22 @@ fn write(folder: &Folder, count: u32) {
     journal.writer.finish();
 }
 
+#[test]
+fn an_orderly_end_takes_the_ring_away_and_the_next_start_goes_on() {
+    let folder = Folder::new();
+    for round in 1..=3_u32 {
+        let (_directory, mut journal) = open(&folder);
+        append(&mut journal.producer, round);
+        let path = journal.ring.path().to_owned();
+        assert!(path.exists());
+        journal.writer.finish();
+        retire(&journal.ring);
+        assert!(!path.exists() && !path.parent().unwrap().exists());
+        retire(&journal.ring);
+    }
+    assert_eq!(verify(&folder.path).unwrap().records, 3);
+}
+
 /// The journal's segments, as a process leaves them that is killed: with reserved zeros.
 fn segments(folder: &Folder) -> Vec<PathBuf> {
     let directory = data_directory::segments_of(&folder.path);

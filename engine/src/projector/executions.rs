@@ -44,6 +44,11 @@ impl Projector {
         match order.apply(report) {
             Ok(change) => {
                 let reason = words(&report.outcome, change.closed);
+                if let (Outcome::NotSent(RequestKind::Submit, cause), Some(view)) =
+                    (&report.outcome, model.orders.get_mut(&id))
+                {
+                    view.not_sent = Some(*cause);
+                }
                 self.settle(model, at, id, was_closed, reason);
                 if unnamed {
                     self.claim_waiting(model, at, id, report);
@@ -51,7 +56,7 @@ impl Projector {
             }
             Err(illegal) => {
                 let text = format!("order {id}: {illegal}");
-                model.events.push(at.wall, EventKind::Alert { text });
+                model.events.push(at.wall, EventKind::alert(text));
             }
         }
     }
@@ -162,7 +167,7 @@ impl Projector {
         }
         if let Some(odd) = odd {
             let text = format!("order {id} was filled {odd}");
-            model.events.push(at.wall, EventKind::Alert { text });
+            model.events.push(at.wall, EventKind::alert(text));
         }
         self.show_strategy_position(model, at, strategy, report.instrument);
     }

@@ -1,12 +1,12 @@
 //! Positions as the model shows them: the sum of unique fills beside what the venue last said.
 
 use enigma_types::{
-    AccountId, Amount, InstrumentId, Nanos, PositionReport, Query, QueryReport, SignedQuantity,
-    StrategyId, UnixNanos,
+    AccountId, InstrumentId, Nanos, PositionReport, Query, QueryReport, SignedQuantity, StrategyId,
+    UnixNanos,
 };
 
 use super::{Projector, Stamp};
-use crate::snapshot::{EventKind, ReadModel};
+use crate::snapshot::{EventKind, Fees, ReadModel};
 
 /// One account's dealings in one instrument beside the position, as far as adopting needs it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -65,7 +65,7 @@ impl Projector {
         view.position = row.quantity;
         view.fills = row.fills;
         view.cash = row.cash;
-        view.fees = sum(row.fees.iter().map(|(_, amount)| *amount));
+        view.fees = Fees(row.fees.to_vec());
         model.events.push(at.wall, EventKind::Strategy(strategy));
     }
 
@@ -82,7 +82,7 @@ impl Projector {
         view.fills = row.fills;
         view.bought = row.bought;
         view.sold = row.sold;
-        view.fees = sum(row.fees.iter().map(|(_, amount)| *amount));
+        view.fees = Fees(row.fees.to_vec());
         model.events.push(at.wall, EventKind::Position(account, instrument));
     }
 
@@ -98,9 +98,4 @@ impl Projector {
                 .filter(|order| order.account == account && order.instrument == instrument)
                 .all(|order| !order.is_busy() && !order.fills_outstanding())
     }
-}
-
-/// Fees of different assets are rare on one account and are shown as one number.
-fn sum(amounts: impl Iterator<Item = Amount>) -> Amount {
-    amounts.fold(Amount::ZERO, |sum, amount| sum + amount)
 }

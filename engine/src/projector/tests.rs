@@ -204,8 +204,11 @@ fn positions_cash_and_fees_follow_unique_fills() {
     // 0.010 bought and 0.004 sold at 60,000.
     assert_eq!((strategy.position, strategy.fills), (SignedQuantity(6), 2));
     assert_eq!(strategy.cash, Amount::from_units(-360));
-    assert_eq!(strategy.fees, Amount::parse(b"0.024").unwrap());
-    let position = bench.model.positions[&(ACCOUNT, BTC)];
+    let usdt = Asset::from("USDT").unwrap();
+    let fees = Fees(vec![(usdt, Amount::parse(b"0.024").unwrap())]);
+    assert_eq!((strategy.fees.of(&usdt), &strategy.fees), (fees.0[0].1, &fees));
+    let position = &bench.model.positions[&(ACCOUNT, BTC)];
+    assert_eq!(position.fees, fees);
     assert_eq!((position.quantity, position.fills), (SignedQuantity(6), 2));
     assert_eq!((position.bought, position.sold), (Quantity(10), Quantity(4)));
     assert_eq!(bench.model.fills.len(), 2);
@@ -308,12 +311,12 @@ fn the_venues_first_whole_answer_is_what_a_position_starts_from() {
         let ended = QueryReport { query, asked_at, complete };
         bench.apply(&Record::Report(Report::Query(ended)));
     }
-    let view = bench.model.positions[&(ACCOUNT, BTC)];
+    let view = &bench.model.positions[&(ACCOUNT, BTC)];
     assert_eq!((view.quantity, view.venue), (SignedQuantity(-30), Some(told)));
     let later = PositionReport { quantity: SignedQuantity(9), venue_time: UnixNanos(6), ..told };
     bench.apply(&Record::Report(Report::Position(later)));
     bench.apply(&Record::Report(Report::Query(QueryReport { query, asked_at, complete: true })));
-    let view = bench.model.positions[&(ACCOUNT, BTC)];
+    let view = &bench.model.positions[&(ACCOUNT, BTC)];
     assert_eq!((view.quantity, view.venue), (SignedQuantity(-30), Some(later)));
 }
 
@@ -446,7 +449,12 @@ fn the_thread_shows_what_the_journal_holds_and_a_restart_shows_the_same() {
         let directory = DataDirectory::open(&folder.path).unwrap();
         let journal = OpenJournal::open(&directory, &folder.settings(), |_| {}).unwrap();
         let projector = Projector::new(&settings());
-        let thread = ProjectorThread::start(projector, journal.projection, Arc::clone(&model));
+        let thread = ProjectorThread::start(
+            projector,
+            journal.projection,
+            Arc::clone(&model),
+            Arc::default(),
+        );
         let mut producer = journal.producer;
         let mut append = |record: &Record<'_>| {
             let now = Now { mono: Nanos(5), wall: UnixNanos(9), venue_offset_ns: 0 };

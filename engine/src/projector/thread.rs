@@ -3,11 +3,13 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use enigma_trading::record::Record;
 
 use super::Projector;
+use super::alerts::AlertWatch;
+use crate::gateway_thread::GatewayCounters;
 use crate::journal::{Entry, JournalError, RingCursor};
 use crate::snapshot::ReadModel;
 
@@ -23,10 +25,11 @@ impl ProjectorThread {
         projector: Projector,
         cursor: RingCursor,
         model: Arc<RwLock<ReadModel>>,
+        gateway: Arc<GatewayCounters>,
     ) -> Result<Self, JournalError> {
         let stop = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&stop);
-        let mut run = Run { projector, cursor, model };
+        let mut run = Run { projector, cursor, model, alerts: AlertWatch::new(gateway) };
         let thread = thread::Builder::new()
             .name("enigma-projector".into())
             .spawn(move || run.until(&told))
@@ -48,6 +51,7 @@ struct Run {
     projector: Projector,
     cursor: RingCursor,
     model: Arc<RwLock<ReadModel>>,
+    alerts: AlertWatch,
 }
 
 impl Run {
@@ -55,6 +59,7 @@ impl Run {
         let mut pause = SHORTEST_PAUSE;
         loop {
             let stopping = stop.load(Ordering::Acquire);
+            self.alerts.look(Instant::now(), &self.model);
             if !self.cursor.has_more() {
                 if stopping {
                     return;

@@ -62,6 +62,16 @@ impl OrderBook {
         }
     }
 
+    /// Prices at which a synthetic participant stands, best first.
+    pub fn made_up(&self, side: Side) -> impl Iterator<Item = Price> + '_ {
+        let levels: Box<dyn Iterator<Item = (&Price, &Level)> + '_> = match side {
+            Side::Buy => Box::new(self.bids.iter().rev()),
+            Side::Sell => Box::new(self.asks.iter()),
+        };
+        let stands = |level: &Level| level.queue.iter().any(|o| o.owner == Owner::Participant);
+        levels.filter(move |(_, level)| stands(level)).map(|(price, _)| *price)
+    }
+
     /// Every resting order of `side` in the order in which they would trade.
     pub fn resting(&self, side: Side) -> Vec<(Price, Resting)> {
         let each = |(price, level): (&Price, &Level)| {

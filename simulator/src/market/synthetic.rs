@@ -167,20 +167,19 @@ impl SyntheticMarket {
         self.leaning = self.any_side();
     }
 
-    /// Both sides always have depth, however hard they were hit.
+    /// Both sides always have depth, however hard they were hit. What accounts have resting is
+    /// not counted: a far order of theirs would be taken for the book's end.
     fn refill(&mut self, now: UnixMillis, exchange: &mut Exchange) {
         for side in [Side::Buy, Side::Sell] {
-            let mut missing = LEVELS_MIN
-                .saturating_sub(exchange.market(self.instrument).book.levels(side).count());
-            while missing > 0 {
+            let standing = exchange.market(self.instrument).book.made_up(side).count();
+            for _ in standing..LEVELS_MIN {
                 let market = exchange.market(self.instrument);
-                let last = market.book.levels(side).last().map(|(price, _)| price);
+                let last = market.book.made_up(side).last();
                 let other = market.book.best(side.opposite()).map(|(price, _)| price);
                 let from = last.or(other).unwrap_or_else(|| market.mark());
                 let distance = 1 + self.random.below(3);
                 let price = self.away(exchange, side, from, distance);
                 self.place(now, exchange, side, price);
-                missing -= 1;
             }
         }
     }
@@ -316,6 +315,33 @@ mod tests {
         }
         assert!(prints > 1_000, "{prints} prints");
         assert_eq!(regimes.len(), 3, "{regimes:?}");
+    }
+
+    #[test]
+    fn an_accounts_far_order_does_not_draw_the_market_to_it() {
+        let seed = 4;
+        println_seed(seed);
+        let fees = FeeRates { maker: Decimal::ZERO, taker: Decimal::ZERO };
+        let mut exchange = Exchange::new(vec![Instrument::btcusdt()], fees, false);
+        let account =
+            exchange.open_account(crate::exchange::number::Money(Decimal::from(1_000_000)));
+        let id = InstrumentId(0);
+        let mut market = SyntheticMarket::open(UnixMillis(1), id, Random::new(seed), &mut exchange);
+        let reference = exchange.market(id).instrument.reference.0;
+        let far = Price(reference - Decimal::from(100));
+        let order = crate::exchange::book::Resting {
+            id: OrderId(1),
+            owner: crate::exchange::book::Owner::Account(account),
+            leaves: Quantity(Decimal::ONE),
+            ahead: Quantity::ZERO,
+        };
+        exchange.market_mut(id).book.insert(Side::Buy, far, order);
+        for step in 0..400 {
+            market.step(UnixMillis(step), &mut exchange);
+            let mark = exchange.market(id).mark().0;
+            let moved = (mark - reference).abs();
+            assert!(moved < Decimal::from(50), "the market is at {mark} after step {step}");
+        }
     }
 
     #[expect(clippy::print_stdout, reason = "a failing run must show its seed")]

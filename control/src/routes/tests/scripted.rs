@@ -5,11 +5,13 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use enigma_engine::command::{DeskCommand, Receipt};
-use enigma_engine::counters::EngineMetrics;
+use enigma_engine::counters::{EngineMetrics, Queue, QueueLevel};
 use enigma_engine::gateway_thread::GatewayCounters;
 use enigma_engine::handle::{Barrier, CommandError, EngineStatus, KillReceipt, Phase};
 use enigma_engine::settings::{Environment, Waiting};
-use enigma_engine::snapshot::{Event, EventKind, OrderState, OrderView, ReadModel, StrategyView};
+use enigma_engine::snapshot::{
+    Event, EventKind, Fees, OrderState, OrderView, ReadModel, StrategyView,
+};
 use enigma_types::{
     AccountId, Amount, Asset, BookTop, ClientOrderId, Instrument, InstrumentId, InstrumentTable,
     Mode, Parameters, Price, Quantity, Scale, Side, SignedQuantity, StrategyId, StrategyKind,
@@ -80,6 +82,7 @@ impl Scripted {
             engine: Arc::clone(&engine) as Arc<dyn Engine>,
             access: Arc::new(access),
             idempotency: Arc::default(),
+            manual_orders: Arc::default(),
             limits_edit: Arc::default(),
             facts: Arc::new(Facts { venues: vec![venue], simulator: None }),
             tally: Arc::new(OrderTally::starting_at(0)),
@@ -151,7 +154,8 @@ impl Engine for ScriptedEngine {
         let mut model = self.model.write().unwrap();
         model.kill.engaged = true;
         model.kill.reason = reason.into();
-        KillReceipt { receipt: Receipt::default(), barrier: Barrier::Acknowledged }
+        let (receipt, barrier) = (Receipt::default(), Barrier::Acknowledged);
+        KillReceipt { receipt, barrier, latched: true }
     }
 
     fn model(&self) -> RwLockReadGuard<'_, ReadModel> {
@@ -168,6 +172,10 @@ impl Engine for ScriptedEngine {
 
     fn gateway(&self) -> &GatewayCounters {
         &self.gateway
+    }
+
+    fn queues(&self) -> [QueueLevel; Queue::ALL.len()] {
+        Queue::ALL.map(|queue| QueueLevel { queue, depth: 0, overflows: 0 })
     }
 
     fn book(&self, _instrument: InstrumentId) -> Option<BookTop> {
@@ -215,7 +223,7 @@ pub(super) fn strategy(model: &mut ReadModel, id: u16, name: &str, state: Strate
         last_order: None,
         orders_sent: 0,
         fills: 0,
-        fees: Amount::ZERO,
+        fees: Fees::default(),
         cash: Amount::ZERO,
         result: None,
     };
@@ -238,6 +246,7 @@ pub(super) fn order(model: &mut ReadModel, id: u64, strategy: u16, open: bool) {
         reduce_only: false,
         state: if open { OrderState::Open } else { OrderState::Canceled },
         reason: String::new(),
+        not_sent: None,
         created_at: UnixNanos(1),
         updated_at: UnixNanos(2),
     };

@@ -197,6 +197,22 @@ fn a_failed_sync_is_never_believed_later() {
 }
 
 #[test]
+fn a_ring_that_holds_more_than_the_disk_stays_for_the_next_start() {
+    let mut bench = Bench::new();
+    bench.append(10);
+    bench.settle();
+    bench.disk.0.borrow_mut().fail_syncs = true;
+    bench.append(1);
+    bench.turn();
+    retire(&bench.ring);
+    assert!(bench.ring.path().exists());
+    bench.disk.0.borrow_mut().fail_syncs = false;
+    bench.settle();
+    retire(&bench.ring);
+    assert!(!bench.ring.path().exists());
+}
+
+#[test]
 fn any_run_of_faults_leaves_the_synced_records_whole() {
     for seed in 1..=40_u64 {
         println_seed(seed);

@@ -418,7 +418,7 @@ fn compare(desk: &TestDesk, projector: &Projector, model: &ReadModel) {
         let held = desk.positions().account(ACCOUNT, instrument);
         assert_eq!(projector.positions.account(ACCOUNT, instrument), held);
         let held = held.cloned().unwrap_or_default();
-        let view = model.positions.get(&(ACCOUNT, instrument)).copied().unwrap_or_default();
+        let view = model.positions.get(&(ACCOUNT, instrument)).cloned().unwrap_or_default();
         assert_eq!((view.quantity, view.fills), (held.quantity, held.fills));
         for strategy in (0..=8).map(StrategyId) {
             let held = desk.positions().strategy(strategy, instrument);

@@ -79,7 +79,11 @@ impl World {
             VenueRequest::Cancel(_) | VenueRequest::Query(_) => {}
         }
         if self.random.in_thousand(self.faults.not_sent) {
-            let outcome = Outcome::NotSent(kind_of(request), NotSentCause::Full);
+            let cause = match self.random.below(2) {
+                0 => NotSentCause::Full,
+                _ => NotSentCause::RateLimit,
+            };
+            let outcome = Outcome::NotSent(kind_of(request), cause);
             let report = match request {
                 VenueRequest::Query(query) => {
                     let asked_at = self.now().mono;

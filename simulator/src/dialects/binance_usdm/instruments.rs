@@ -160,7 +160,8 @@ fn symbol(i: &Instrument) -> Value {
             {"filterType": "PERCENT_PRICE", "multiplierUp": padded(i.multiplier_up, 4),
              "multiplierDown": padded(i.multiplier_down, 4), "multiplierDecimal": "4"},
         ],
-        "orderTypes": ["LIMIT", "MARKET"],
+        "orderTypes": ["LIMIT", "MARKET", "STOP", "STOP_MARKET", "TAKE_PROFIT",
+                       "TAKE_PROFIT_MARKET", "TRAILING_STOP_MARKET"],
         "timeInForce": ["GTC", "IOC", "FOK", "GTX", "GTD"],
     })
 }

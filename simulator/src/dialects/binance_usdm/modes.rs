@@ -37,6 +37,23 @@ impl Venue {
             .collect())
     }
 
+    /// One bracket for each instrument: the simulator's maintenance rate is flat.
+    pub fn leverage_brackets(&self, sent: &Parameters) -> Result<Value, Reject> {
+        let only = sent.get("symbol").map(|_| self.read_symbol(sent)).transpose()?;
+        let wanted = self.exchange.markets().filter(|(id, _)| only.is_none_or(|only| only == *id));
+        Ok(wanted
+            .map(|(_, market)| {
+                json!({
+                    "symbol": market.instrument.symbol,
+                    "notionalCoef": 1.0,
+                    "brackets": [{"bracket": 1, "initialLeverage": LEVERAGE_MAX,
+                        "notionalCap": 40_000_000, "notionalFloor": 0,
+                        "maintMarginRatio": 0.004, "cum": 0.0}],
+                })
+            })
+            .collect())
+    }
+
     fn margin_type(&self, account: AccountId, id: InstrumentId) -> &'static str {
         let isolated = self.exchange.account(account).isolated.contains(&id);
         if isolated { "ISOLATED" } else { "CROSSED" }

@@ -256,6 +256,7 @@ const ENDPOINTS: &[Endpoint] = &[
     read("/fapi/v1/commissionRate", 20, READ, |v, _, p| v.commission_rate(p)),
     read("/fapi/v1/rateLimit/order", 1, READ, |v, _, _| Ok(v.order_limits())),
     read("/fapi/v1/symbolConfig", 5, READ, |v, c, p| v.symbol_config(c.account()?, p)),
+    read("/fapi/v1/leverageBracket", 1, READ, |v, _, p| v.leverage_brackets(p)),
     read("/fapi/v1/multiAssetsMargin", 30, READ, |_, _, _| Ok(json!({"multiAssetsMargin": false}))),
     read("/fapi/v1/positionSide/dual", 30, READ, |v, c, _| Ok(v.position_mode(c.account()?))),
     read("/fapi/v1/income", 30, READ, |v, c, p| v.income(c.account()?, p)),

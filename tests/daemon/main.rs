@@ -4,11 +4,14 @@
 #![expect(clippy::unwrap_used, reason = "a test may stop here")]
 #![expect(clippy::print_stdout, reason = "the counts are part of the result")]
 
+mod metrics;
+mod place;
+#[path = "../processes/mod.rs"]
 mod processes;
+mod restart;
+mod start;
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
@@ -16,16 +19,8 @@ use std::time::Duration;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
-use processes::{DaemonProcess, SimulatorProcess, run_to_end};
-
-const CONFIG: &str = r#"
-[simulator]
-embedded = false
-
-[[venues]]
-name = "binance_usdm"
-symbols = ["BTCUSDT"]
-"#;
+use place::Place;
+use processes::{DaemonProcess, SimulatorProcess};
 
 #[test]
 fn quoter_on_the_recorded_market_ends_with_the_simulators_own_books() {
@@ -166,56 +161,6 @@ fn faults_of_the_venue_lose_no_order() {
     assert!(daemon.terminate().success());
 }
 
-#[test]
-fn a_wrong_start_is_answered_in_plain_words() {
-    let place = Place::new();
-    let data = place.data.to_str().unwrap();
-    let wrong = place.folder.path().join("wrong.toml");
-    fs::write(&wrong, "[engine]\nwaitng = \"spin\"\n").unwrap();
-    let (code, _, errors) = run_to_end(&["run", "--config", wrong.to_str().unwrap()]);
-    assert_eq!(code, 3, "{errors}");
-    for part in ["wrong.toml", "waitng", "waiting", "2"] {
-        assert!(errors.contains(part), "{part}: {errors}");
-    }
-
-    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = taken.local_addr().unwrap().to_string();
-    let (code, _, errors) = run_to_end(&["run", "--listen", &address, "--data-dir", data]);
-    assert_eq!(code, 1, "{errors}");
-    assert!(errors.contains(&address) && errors.contains("in use"), "{errors}");
-
-    let (code, _, errors) = run_to_end(&["run", "--data-dir", "/proc/enigma"]);
-    assert_eq!(code, 1, "{errors}");
-    assert!(errors.contains("/proc/enigma"), "{errors}");
-
-    let simulator = SimulatorProcess::start(&[]);
-    let daemon = DaemonProcess::start(&simulator, &place.data, &place.config);
-    let (code, _, errors) = run_to_end(&["run", "--listen", "127.0.0.1:0", "--data-dir", data]);
-    assert_eq!(code, 1, "{errors}");
-    assert!(errors.contains("in use by process"), "{errors}");
-    drop(daemon);
-
-    let (code, _, errors) = run_to_end(&["status", "--data-dir", "/nowhere/at/all"]);
-    assert_eq!(code, 4, "{errors}");
-}
-
-/// Where one test keeps its files.
-struct Place {
-    folder: tempfile::TempDir,
-    data: PathBuf,
-    config: PathBuf,
-}
-
-impl Place {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let data = folder.path().join("data");
-        let config = folder.path().join("enigma.toml");
-        fs::write(&config, CONFIG).unwrap();
-        Self { folder, data, config }
-    }
-}
-
 #[derive(Debug)]
 struct Counts {
     orders: usize,
@@ -280,14 +225,20 @@ fn assert_books_agree(daemon: &DaemonProcess, simulator: &SimulatorProcess) -> C
     }
     let positions = daemon.items("/v1/positions");
     let ours = positions.iter().find(|row| row["instrument"] == "binance_usdm:BTCUSDT");
-    let (ours, our_fees) = ours.map_or((Decimal::ZERO, Decimal::ZERO), |row| {
-        (decimal(&row["quantity"]), decimal(&row["fees"]))
-    });
+    let (ours, our_fees) = ours
+        .map_or((Decimal::ZERO, Decimal::ZERO), |row| (decimal(&row["quantity"]), fees_of(row)));
     let rows = theirs["positions"].as_array().unwrap();
     let exchange = rows.iter().find(|row| row["symbol"] == "BTCUSDT");
     assert_eq!(ours, exchange.map_or(Decimal::ZERO, |row| decimal(&row["amount"])));
     assert_eq!(our_fees, fees);
     Counts { orders: orders.len(), fills: fills.len() }
+}
+
+/// The exchange takes its fees in one asset.
+fn fees_of(row: &Value) -> Decimal {
+    let fees = row["fees"].as_array().unwrap();
+    assert!(fees.iter().all(|fee| fee["asset"] == "USDT"), "{row}");
+    fees.iter().map(|fee| decimal(&fee["amount"])).sum()
 }
 
 fn matches(ours: &str, exchange: &str) -> bool {
