@@ -13,11 +13,14 @@ use crate::engine::Engine;
 use crate::idempotency::Idempotency;
 use crate::naming::Naming;
 use crate::problem::Problem;
+use crate::store::Store;
 use crate::tally::OrderTally;
 
 #[derive(Clone)]
 pub(crate) struct App {
     pub(crate) engine: Arc<dyn Engine>,
+    /// History beyond what the engine's read model keeps.
+    pub(crate) store: Option<Arc<Store>>,
     pub(crate) access: Arc<Access>,
     pub(crate) idempotency: Arc<Idempotency>,
     /// Held while limits are compared and changed, so that two editors can't both win.

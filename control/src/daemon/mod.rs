@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use enigma_config::{Loaded, Settings};
+use enigma_engine::history::HistorySource;
 use enigma_engine::{Engine as Launcher, EngineError, EngineHandle};
 use enigma_simulator::SimulatorError;
 use tokio::runtime::Runtime;
@@ -28,6 +29,7 @@ use self::simulation::{ExternalError, Simulation};
 use crate::access::{Access, Token};
 use crate::app::{App, Facts, VenueFacts};
 use crate::engine::Engine;
+use crate::store::{Following, StoreError};
 use crate::tally::OrderTally;
 use crate::{events, routes};
 
@@ -50,6 +52,8 @@ pub(crate) enum DaemonError {
     Key(String),
     #[error(transparent)]
     Engine(#[from] EngineError),
+    #[error("store.url: {0}")]
+    Store(#[from] StoreError),
     #[error("the runtime can't start: {0}")]
     Runtime(io::Error),
     #[error("the system gives no randomness for tokens")]
@@ -69,10 +73,12 @@ pub(crate) fn run(loaded: &Loaded, external_simulator: bool) -> Result<(), Daemo
     let directory = DataDirectory::open(&settings.daemon.data_dir)?;
     let simulation = Simulation::begin(settings, external_simulator)?;
     let engine_settings = launch::engine_settings(settings, &directory, &simulation)?;
+    let history = HistorySource::new(&engine_settings);
     let handle = Launcher::start(engine_settings)?;
     let runtime = placement::runtime("enigma-control", WORKERS, &settings.engine)
         .map_err(DaemonError::Runtime)?;
-    let outcome = runtime.block_on(serve(loaded, listener, &directory, &simulation, &handle));
+    let outcome =
+        runtime.block_on(serve(loaded, listener, &directory, &simulation, history, &handle));
     directory.remove_tokens();
     end_quickly(runtime);
     simulation.end();
@@ -102,6 +108,7 @@ async fn serve(
     listener: TcpListener,
     directory: &DataDirectory,
     simulation: &Simulation,
+    history: HistorySource,
     handle: &EngineHandle,
 ) -> Result<(), DaemonError> {
     let settings = &loaded.settings;
@@ -117,8 +124,11 @@ async fn serve(
     let (newest, newest_event) = watch::channel(engine.model().events.next);
     let (drain, draining) = watch::channel(false);
     let tally = Arc::new(OrderTally::starting_at(engine.model().events.next));
+    let following =
+        Following::begin(&settings.store, directory.path(), history, Arc::clone(&engine))?;
     let app = App {
         engine: Arc::clone(&engine),
+        store: Some(Arc::clone(&following.store)),
         access: Arc::new(access),
         idempotency: Arc::default(),
         limits_edit: Arc::new(Mutex::new(())),
@@ -152,6 +162,7 @@ async fn serve(
     }
     let _ = drain.send(true);
     let outcome = drain_engine(handle, &mut signals, &engine).await;
+    following.end().await;
     let _ = tokio::time::timeout(LAST_REQUESTS, server).await;
     outcome
 }

@@ -78,6 +78,7 @@ impl Scripted {
         };
         let app = App {
             engine: Arc::clone(&engine) as Arc<dyn Engine>,
+            store: None,
             access: Arc::new(access),
             idempotency: Arc::default(),
             limits_edit: Arc::default(),
