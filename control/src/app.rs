@@ -14,11 +14,14 @@ use crate::idempotency::Idempotency;
 use crate::manual_orders::ManualOrders;
 use crate::naming::Naming;
 use crate::problem::Problem;
+use crate::store::Store;
 use crate::tally::OrderTally;
 
 #[derive(Clone)]
 pub(crate) struct App {
     pub(crate) engine: Arc<dyn Engine>,
+    /// History beyond what the engine's read model keeps.
+    pub(crate) store: Option<Arc<Store>>,
     pub(crate) access: Arc<Access>,
     pub(crate) idempotency: Arc<Idempotency>,
     pub(crate) manual_orders: Arc<ManualOrders>,

@@ -18,5 +18,6 @@ mod problem;
 mod request;
 mod risk_checks;
 mod routes;
+mod store;
 mod tally;
 mod timestamp;

@@ -3,6 +3,7 @@
 
 mod families;
 mod model;
+mod store;
 
 use axum::extract::State;
 use axum::http::header;
@@ -68,6 +69,7 @@ impl Collector for EngineCollector {
         venues(&self.app, &mut families);
         queues_and_journal(&self.app, &mut families);
         model::collect(&self.app, &mut families);
+        store::collect(&self.app, &mut families);
         families.finish()
     }
 }

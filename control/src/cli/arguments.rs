@@ -140,6 +140,11 @@ pub(super) enum Ask {
         #[command(subcommand)]
         command: Option<ListFills>,
     },
+    /// Fees, realised results and funding, newest first
+    Ledger {
+        #[command(subcommand)]
+        command: Option<ListLedger>,
+    },
     /// What the venues say the accounts hold
     Balances {
         #[command(subcommand)]
@@ -169,15 +174,49 @@ pub(super) enum ListFills {
     List(FillFilter),
 }
 
+#[derive(Clone, Debug, Subcommand)]
+pub(super) enum ListLedger {
+    /// List them (the default)
+    List(LedgerFilter),
+}
+
+/// Which part of a long list is wanted.
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct Stretch {
+    /// From this instant on, such as 2026-11-24T17:49:00Z
+    #[arg(long, value_name = "TIME")]
+    pub(super) from: Option<String>,
+    /// Before this instant
+    #[arg(long, value_name = "TIME")]
+    pub(super) to: Option<String>,
+    /// At most so many [default: 100]
+    #[arg(long, value_name = "N", conflicts_with = "all")]
+    pub(super) limit: Option<usize>,
+    /// Page by page to the oldest one
+    #[arg(long)]
+    pub(super) all: bool,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct LedgerFilter {
+    #[arg(long, value_name = "ID")]
+    pub(super) strategy: Option<String>,
+    #[arg(long, value_name = "NAME")]
+    pub(super) instrument: Option<String>,
+    #[arg(long, value_parser = ["fee", "realised", "funding"])]
+    pub(super) kind: Option<String>,
+    #[command(flatten)]
+    pub(super) stretch: Stretch,
+}
+
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct FillFilter {
     #[arg(long, value_name = "ID")]
     pub(super) strategy: Option<String>,
     #[arg(long, value_name = "NAME")]
     pub(super) instrument: Option<String>,
-    /// At most so many [default: 100]
-    #[arg(long, value_name = "N")]
-    pub(super) limit: Option<usize>,
+    #[command(flatten)]
+    pub(super) stretch: Stretch,
 }
 
 #[derive(Clone, Debug, Subcommand)]
@@ -252,9 +291,8 @@ pub(super) struct OrderFilter {
     /// Only those that may still trade
     #[arg(long)]
     pub(super) open: bool,
-    /// At most so many [default: 100]
-    #[arg(long, value_name = "N")]
-    pub(super) limit: Option<usize>,
+    #[command(flatten)]
+    pub(super) stretch: Stretch,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -1,4 +1,4 @@
-//! Standard output: data as JSON or as a table, and nothing else.
+//! Standard output: data as JSON or as a table, and nothing else. Messages go to standard error.
 
 use std::io::{self, Write};
 
@@ -14,6 +14,12 @@ pub(super) struct Output {
 impl Output {
     pub(super) fn data(self, value: &Value) -> Result<(), CliError> {
         self.text(&format!("{value:#}"))
+    }
+
+    /// Something beside the data, on standard error.
+    pub(super) fn message(self, text: &str) {
+        // Without a standard error there is nobody to tell.
+        let _ = writeln!(io::stderr().lock(), "enigma: {text}");
     }
 
     /// A reader that has gone (`| head`) is no failure.

@@ -8,7 +8,10 @@ use serde_json::{Value, json};
 use ureq::http::Method;
 
 use super::CliError;
-use super::arguments::{Ask, FillFilter, ListFills, OrderFilter, Orders, Place, Strategies};
+use super::arguments::{
+    Ask, FillFilter, LedgerFilter, ListFills, ListLedger, OrderFilter, Orders, Place, Strategies,
+    Stretch,
+};
 use super::client::Client;
 use super::output::Output;
 use super::table::{Table, cell};
@@ -32,7 +35,16 @@ pub(super) fn run(client: &Client, ask: Ask, output: Output) -> Result<(), CliEr
                 Some(ListFills::List(filter)) => filter,
                 None => FillFilter::default(),
             };
-            list(client, &fills_path(&filter), FILLS, output)
+            let fields = fill_fields(&filter);
+            pages(client, "/v1/fills", &fields, &filter.stretch, FILLS, output)
+        }
+        Ask::Ledger { command } => {
+            let filter = match command {
+                Some(ListLedger::List(filter)) => filter,
+                None => LedgerFilter::default(),
+            };
+            let fields = ledger_fields(&filter);
+            pages(client, "/v1/ledger", &fields, &filter.stretch, LEDGER, output)
         }
         Ask::Risk => risk(&client.get("/v1/risk")?, output),
         Ask::Kill { reason } => {
@@ -88,6 +100,8 @@ const FILLS: &[&str] = &[
     "fee",
     "client_order_id",
 ];
+const LEDGER: &[&str] =
+    &["at", "kind", "amount", "asset", "strategy", "account", "instrument", "trade_id"];
 const CHECKS: &[&str] = &["code", "name", "rejections", "description"];
 const CANCELS: &[&str] = &["client_order_id", "confirmed"];
 
@@ -124,7 +138,10 @@ fn strategies(client: &Client, command: Strategies, output: Output) -> Result<()
 fn orders(client: &Client, command: Orders, output: Output) -> Result<(), CliError> {
     let path = |id: &str| format!("/v1/orders/{}", segment(id));
     match command {
-        Orders::List(filter) => list(client, &orders_path(&filter), ORDERS, output),
+        Orders::List(filter) => {
+            let fields = order_fields(&filter);
+            pages(client, "/v1/orders", &fields, &filter.stretch, ORDERS, output)
+        }
         Orders::Show { client_order_id } => {
             one(&client.get(&path(&client_order_id))?, ORDERS, output)
         }
@@ -151,9 +168,59 @@ fn orders(client: &Client, command: Orders, output: Output) -> Result<(), CliErr
 }
 
 fn list(client: &Client, path: &str, columns: &[&str], output: Output) -> Result<(), CliError> {
-    let answer = client.get(path)?;
+    print(&client.get(path)?, columns, output)
+}
+
+/// A list that comes in pages: the first one, or all of them up to a bound.
+fn pages(
+    client: &Client,
+    path: &str,
+    fields: &[(&'static str, Option<&str>)],
+    stretch: &Stretch,
+    columns: &[&str],
+    output: Output,
+) -> Result<(), CliError> {
+    let limit = stretch.limit.map(|limit| limit.to_string());
+    let limit = if stretch.all { Some(PAGE) } else { limit.as_deref() };
+    let mut items = Vec::new();
+    let mut cursor: Option<String> = None;
+    loop {
+        let mut fields = fields.to_vec();
+        fields.extend([
+            ("from", stretch.from.as_deref()),
+            ("to", stretch.to.as_deref()),
+            ("limit", limit),
+            ("cursor", cursor.as_deref()),
+        ]);
+        let mut answer = client.get(&query(path, &fields))?;
+        if let Some(why) = answer.get("incomplete").and_then(Value::as_str) {
+            output.message(&format!("not everything is shown: {why}"));
+        }
+        let next = answer.get("next_cursor").and_then(Value::as_str).map(str::to_owned);
+        if !stretch.all {
+            return print(&answer, columns, output);
+        }
+        if let Some(Value::Array(page)) = answer.get_mut("items") {
+            items.append(page);
+        }
+        let full = items.len() >= MOST_ITEMS && next.is_some();
+        if full {
+            output.message("there is more: narrow it by --from and --to, or take /v1/export");
+        }
+        if next.is_none() || full {
+            return print(&json!({ "items": items, "next_cursor": next }), columns, output);
+        }
+        cursor = next;
+    }
+}
+
+/// What `--all` asks for at once, and how much it shows at the most.
+const PAGE: &str = "1000";
+const MOST_ITEMS: usize = 200_000;
+
+fn print(answer: &Value, columns: &[&str], output: Output) -> Result<(), CliError> {
     if output.json {
-        return output.data(&answer);
+        return output.data(answer);
     }
     let items = answer.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
     output.text(&Table::of(&items, columns).to_string())
@@ -260,31 +327,27 @@ fn place_body(place: &Place) -> Value {
     })
 }
 
-fn orders_path(filter: &OrderFilter) -> String {
-    let limit = filter.limit.map(|limit| limit.to_string());
-    let open = filter.open.then_some("true");
-    query(
-        "/v1/orders",
-        &[
-            ("strategy", filter.strategy.as_deref()),
-            ("instrument", filter.instrument.as_deref()),
-            ("state", filter.state.as_deref()),
-            ("open", open),
-            ("limit", limit.as_deref()),
-        ],
-    )
+type Fields<'a> = Vec<(&'static str, Option<&'a str>)>;
+
+fn order_fields(filter: &OrderFilter) -> Fields<'_> {
+    vec![
+        ("strategy", filter.strategy.as_deref()),
+        ("instrument", filter.instrument.as_deref()),
+        ("state", filter.state.as_deref()),
+        ("open", filter.open.then_some("true")),
+    ]
 }
 
-fn fills_path(filter: &FillFilter) -> String {
-    let limit = filter.limit.map(|limit| limit.to_string());
-    query(
-        "/v1/fills",
-        &[
-            ("strategy", filter.strategy.as_deref()),
-            ("instrument", filter.instrument.as_deref()),
-            ("limit", limit.as_deref()),
-        ],
-    )
+fn fill_fields(filter: &FillFilter) -> Fields<'_> {
+    vec![("strategy", filter.strategy.as_deref()), ("instrument", filter.instrument.as_deref())]
+}
+
+fn ledger_fields(filter: &LedgerFilter) -> Fields<'_> {
+    vec![
+        ("strategy", filter.strategy.as_deref()),
+        ("instrument", filter.instrument.as_deref()),
+        ("kind", filter.kind.as_deref()),
+    ]
 }
 
 fn query(path: &str, fields: &[(&str, Option<&str>)]) -> String {

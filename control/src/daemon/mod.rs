@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use enigma_config::{Loaded, Settings};
+use enigma_engine::history::HistorySource;
 use enigma_engine::{Engine as Launcher, EngineError, EngineHandle, pin};
 use enigma_simulator::SimulatorError;
 use tokio::runtime::Runtime;
@@ -30,6 +31,7 @@ use crate::access::{Access, Token};
 use crate::app::{App, Facts, VenueFacts};
 use crate::engine::Engine;
 use crate::manual_orders::last_of_earlier_processes;
+use crate::store::{Following, StoreError};
 use crate::tally::OrderTally;
 use crate::timestamp::wall_now;
 use crate::{events, routes};
@@ -53,6 +55,8 @@ pub(crate) enum DaemonError {
     Key(String),
     #[error(transparent)]
     Engine(#[from] EngineError),
+    #[error("store.url: {0}")]
+    Store(#[from] StoreError),
     #[error("the runtime can't start: {0}")]
     Runtime(io::Error),
     #[error("the system gives no randomness for tokens")]
@@ -76,9 +80,11 @@ pub(crate) fn run(loaded: &Loaded, external_simulator: bool) -> Result<(), Daemo
     }
     let simulation = Simulation::begin(settings, external_simulator)?;
     let engine_settings = launch::engine_settings(settings, &directory, &simulation)?;
+    let history = HistorySource::new(&engine_settings);
     let handle = Launcher::start(engine_settings)?;
     let runtime = placement::runtime("enigma-control", WORKERS).map_err(DaemonError::Runtime)?;
-    let outcome = runtime.block_on(serve(loaded, listener, &directory, &simulation, &handle));
+    let outcome =
+        runtime.block_on(serve(loaded, listener, &directory, &simulation, history, &handle));
     directory.remove_tokens();
     directory.remove_old_runs();
     end_quickly(runtime);
@@ -97,6 +103,7 @@ async fn serve(
     listener: TcpListener,
     directory: &DataDirectory,
     simulation: &Simulation,
+    history: HistorySource,
     handle: &EngineHandle,
 ) -> Result<(), DaemonError> {
     let settings = &loaded.settings;
@@ -114,8 +121,11 @@ async fn serve(
     let tally = Arc::new(OrderTally::starting_at(engine.model().events.next));
     let last_order = last_of_earlier_processes(&engine.model(), wall_now());
     let keys = directory.open_keys(last_order)?;
+    let following =
+        Following::begin(&settings.store, directory.path(), history, Arc::clone(&engine))?;
     let app = App {
         engine: Arc::clone(&engine),
+        store: Some(Arc::clone(&following.store)),
         access: Arc::new(access),
         idempotency: Arc::new(keys),
         manual_orders: Arc::default(),
@@ -150,6 +160,7 @@ async fn serve(
     }
     let _ = drain.send(true);
     let outcome = drain_engine(handle, &mut signals, &engine).await;
+    following.end().await;
     let _ = tokio::time::timeout(LAST_REQUESTS, server).await;
     outcome
 }

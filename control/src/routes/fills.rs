@@ -2,18 +2,20 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
 use enigma_engine::snapshot::{FillView, ReadModel};
-use enigma_types::Liquidity;
+use enigma_types::{Liquidity, UnixNanos};
 use serde::{Deserialize, Serialize};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::fill_pages::{FillPage, FillPlace};
+use super::history::{self, Instant};
 use super::{LARGEST_PAGE, Page, USUAL_PAGE};
 use crate::app::App;
 use crate::naming::{Naming, strategy_name};
 use crate::problem::Problem;
 use crate::request::QueryString;
+use crate::store::{Filter as Wanted, StoredFill};
 use crate::timestamp::rfc3339;
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
@@ -29,11 +31,11 @@ pub(crate) struct Fill {
     venue_order_id: String,
     strategy: Option<String>,
     trade_id: String,
-    side: &'static str,
+    side: String,
     price: String,
     quantity: String,
     /// `maker` or `taker`.
-    liquidity: &'static str,
+    liquidity: String,
     /// Negative for a rebate; absent until the venue has said it.
     fee: Option<String>,
     fee_asset: String,
@@ -53,6 +55,12 @@ pub(crate) struct Filter {
     strategy: Option<String>,
     /// Only this instrument's.
     instrument: Option<String>,
+    /// Executed from this instant on, by the venue's clock.
+    #[param(value_type = Option<String>)]
+    from: Option<Instant>,
+    /// Executed before this instant.
+    #[param(value_type = Option<String>)]
+    to: Option<Instant>,
 }
 
 impl Fill {
@@ -67,12 +75,12 @@ impl Fill {
             venue_order_id: view.venue_order_id.0.to_string(),
             strategy: view.strategy.map(|id| strategy_name(model, id)),
             trade_id: fill.trade_id.0.to_string(),
-            side: fill.side.name(),
+            side: fill.side.name().into(),
             price: fill.price.to_decimal(instrument.price_scale).to_string(),
             quantity: fill.quantity.to_decimal(instrument.quantity_scale).to_string(),
             liquidity: match fill.liquidity {
-                Liquidity::Maker => "maker",
-                Liquidity::Taker => "taker",
+                Liquidity::Maker => "maker".into(),
+                Liquidity::Taker => "taker".into(),
             },
             fee: fill.fee.map(|fee| fee.to_string()),
             fee_asset: fill.fee_asset.to_string(),
@@ -80,44 +88,65 @@ impl Fill {
             venue_time_ns: view.venue_time.0,
         })
     }
+}
 
-    fn is_wanted(&self, filter: &Filter) -> bool {
-        let strategy = self.strategy.as_deref();
-        filter.strategy.as_deref().is_none_or(|name| strategy == Some(name))
-            && filter.instrument.as_deref().is_none_or(|name| self.instrument == name)
+impl From<StoredFill> for Fill {
+    fn from(stored: StoredFill) -> Self {
+        Self {
+            account: stored.account,
+            instrument: stored.instrument,
+            client_order_id: stored.client_order_id.map(|id| id.to_string()),
+            venue_order_id: stored.venue_order_id,
+            strategy: stored.strategy,
+            trade_id: stored.trade_id,
+            side: stored.side,
+            price: stored.price,
+            quantity: stored.quantity,
+            liquidity: stored.liquidity,
+            fee: stored.fee,
+            fee_asset: stored.fee_asset,
+            venue_time: rfc3339(UnixNanos(stored.venue_time_ns)),
+            venue_time_ns: stored.venue_time_ns,
+        }
     }
 }
 
-/// Fills of every account, newest first; the newest 100,000 are kept.
+impl Filter {
+    pub(super) fn of_store(&self) -> Wanted {
+        Wanted {
+            strategy: self.strategy.clone(),
+            instrument: self.instrument.clone(),
+            from_ns: self.from.map(|instant| instant.0),
+            to_ns: self.to.map(|instant| instant.0),
+            ..Wanted::default()
+        }
+    }
+
+    pub(super) fn wants(&self, fill: &Fill) -> bool {
+        let strategy = fill.strategy.as_deref();
+        self.strategy.as_deref().is_none_or(|name| strategy == Some(name))
+            && self.instrument.as_deref().is_none_or(|name| fill.instrument == name)
+            && self.from.is_none_or(|from| fill.venue_time_ns >= from.0)
+            && self.to.is_none_or(|to| fill.venue_time_ns < to.0)
+    }
+}
+
+/// Fills of every account, newest first.
 #[utoipa::path(get, path = "/v1/fills", tag = "account", params(Filter),
-    responses((status = 200, body = Page<Fill>), (status = 410, body = Problem)))]
+    responses((status = 200, body = Page<Fill>), (status = 410, body = Problem),
+              (status = 503, body = Problem)))]
 pub(crate) async fn list(
     State(app): State<App>,
     QueryString(filter): QueryString<Filter>,
 ) -> Result<Json<Page<Fill>>, Problem> {
-    let naming = app.naming()?;
     let limit = page_size(filter.limit)?;
-    let model = app.engine.model();
-    let skip = match &filter.cursor {
-        None => 0,
-        Some(cursor) => place_after(&model, cursor)?,
+    let after = match filter.cursor.as_deref() {
+        None => None,
+        Some(cursor) => Some(FillPlace::of_cursor(cursor).ok_or_else(history::foreign_cursor)?),
     };
-    let mut items = Vec::new();
-    let mut next_cursor = None;
-    let mut last = None;
-    for view in model.fills.iter().rev().skip(skip) {
-        let Some(fill) = Fill::new(view, &model, &naming) else { continue };
-        if !fill.is_wanted(&filter) {
-            continue;
-        }
-        if items.len() == limit {
-            next_cursor = last.map(cursor_of);
-            break;
-        }
-        items.push(fill);
-        last = Some(view);
-    }
-    Ok(Json(Page { items, next_cursor }))
+    let page = FillPage::read(&app, &filter, after, limit).await?;
+    let next_cursor = page.next.map(|place| place.cursor());
+    Ok(Json(Page { items: page.items, next_cursor, incomplete: page.incomplete }))
 }
 
 /// The asked page size within its bounds.
@@ -127,18 +156,4 @@ pub(crate) fn page_size(asked: Option<usize>) -> Result<usize, Problem> {
         return Ok(size);
     }
     Err(Problem::bad_request("bad_query", format!("limit must lie between 1 and {LARGEST_PAGE}")))
-}
-
-fn cursor_of(view: &FillView) -> String {
-    format!("{}.{}.{}", view.account.0, view.instrument.0, view.fill.trade_id.0)
-}
-
-fn place_after(model: &ReadModel, cursor: &str) -> Result<usize, Problem> {
-    if cursor.split('.').filter_map(|part| part.parse::<u64>().ok()).count() != 3 {
-        return Err(Problem::bad_request("bad_query", "cursor is none of ours"));
-    }
-    let place = model.fills.iter().rev().position(|view| cursor_of(view) == cursor);
-    place.map(|place| place + 1).ok_or_else(|| {
-        Problem::new(StatusCode::GONE, "cursor_gone", "the page before is no longer kept")
-    })
 }

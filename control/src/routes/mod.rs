@@ -2,12 +2,17 @@
 //! rule lives here.
 
 pub(crate) mod balances;
+pub(crate) mod export;
 pub(crate) mod fees;
+pub(crate) mod fill_pages;
 pub(crate) mod fills;
 pub(crate) mod health;
+pub(crate) mod history;
 pub(crate) mod instruments;
 pub(crate) mod kill_switch;
+pub(crate) mod ledger;
 pub(crate) mod order_acts;
+pub(crate) mod order_pages;
 pub(crate) mod orders;
 pub(crate) mod page;
 pub(crate) mod positions;
@@ -38,11 +43,14 @@ use crate::{events, metrics, openapi};
 pub(crate) struct Page<T> {
     pub(crate) items: Vec<T>,
     pub(crate) next_cursor: Option<String>,
+    /// Why older rows are missing, where they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) incomplete: Option<String>,
 }
 
 impl<T> Page<T> {
     pub(crate) fn whole(items: Vec<T>) -> Self {
-        Self { items, next_cursor: None }
+        Self { items, next_cursor: None, incomplete: None }
     }
 }
 
@@ -66,6 +74,8 @@ pub(crate) fn router(app: App) -> Router {
         .merge(positions::routes())
         .merge(balances::routes())
         .merge(fills::routes())
+        .merge(ledger::routes())
+        .merge(export::routes())
         .merge(kill_switch::routes())
         .merge(risk::routes())
         .merge(events::routes())

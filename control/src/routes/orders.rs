@@ -3,17 +3,20 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use enigma_engine::snapshot::{OrderState, OrderView, ReadModel};
-use enigma_types::{ClientOrderId, Quantity};
+use enigma_types::{ClientOrderId, Quantity, UnixNanos};
 use serde::{Deserialize, Serialize};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::fills::page_size;
+use super::history::{self, Instant};
+use super::order_pages::{OrderPage, OrderPlace};
 use super::{Page, order_acts};
 use crate::app::App;
 use crate::naming::{Naming, strategy_name};
 use crate::problem::Problem;
-use crate::request::{QueryString, client_order_id, order_in_path};
+use crate::request::{QueryString, order_in_path};
+use crate::store::{Filter as Wanted, StoredOrder};
 use crate::timestamp::rfc3339;
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
@@ -33,17 +36,17 @@ pub(crate) struct Order {
     strategy: String,
     account: String,
     instrument: String,
-    side: &'static str,
+    side: String,
     price: String,
     quantity: String,
     filled: String,
     /// What may still trade.
     leaves_quantity: String,
-    time_in_force: &'static str,
+    time_in_force: String,
     reduce_only: bool,
     /// `pending_new`, `open`, `partially_filled`, `pending_cancel`, `pending_replace`, `filled`,
     /// `canceled`, `rejected`, `expired` or `unknown`.
-    state: &'static str,
+    state: String,
     reason: String,
     created_at: String,
     created_at_ns: u64,
@@ -68,6 +71,12 @@ pub(crate) struct Filter {
     state: Option<String>,
     /// `true`: only orders that may still trade; `false`: only closed ones.
     open: Option<bool>,
+    /// Placed from this instant on.
+    #[param(value_type = Option<String>)]
+    from: Option<Instant>,
+    /// Placed before this instant.
+    #[param(value_type = Option<String>)]
+    to: Option<Instant>,
 }
 
 impl Order {
@@ -86,14 +95,14 @@ impl Order {
             strategy: strategy_name(model, view.strategy),
             account: naming.account(view.account),
             instrument: instrument.name(),
-            side: view.side.name(),
+            side: view.side.name().into(),
             price: view.price.to_decimal(instrument.price_scale).to_string(),
             quantity: quantity(view.quantity),
             filled: quantity(view.filled),
             leaves_quantity: quantity(leaves),
-            time_in_force: view.time_in_force.name(),
+            time_in_force: view.time_in_force.name().into(),
             reduce_only: view.reduce_only,
-            state: view.state.name(),
+            state: view.state.name().into(),
             reason: view.reason.clone(),
             created_at: rfc3339(view.created_at),
             created_at_ns: view.created_at.0,
@@ -118,6 +127,45 @@ impl Order {
         view.and_then(|view| Self::new(view, &model, &naming))
             .ok_or_else(|| Problem::not_found("no_such_order", format!("there is no order {id}")))
     }
+
+    /// One that the read model has dropped since is in the store.
+    async fn from_history(app: &App, id: ClientOrderId) -> Result<Self, Problem> {
+        let absent = || Problem::not_found("no_such_order", format!("there is no order {id}"));
+        let store = app.store.as_ref().ok_or_else(absent)?;
+        let row = store.order(id.get()).await.map_err(|error| history::unavailable(&error))?;
+        let mut row = row.ok_or_else(absent)?;
+        row.disown_unless(store.status.journal());
+        Ok(row.into())
+    }
+}
+
+impl From<StoredOrder> for Order {
+    fn from(stored: StoredOrder) -> Self {
+        let is_live =
+            OrderState::ALL.iter().any(|state| state.is_live() && state.name() == stored.state);
+        Self {
+            is_live,
+            client_order_id: stored.client_order_id.to_string(),
+            client_order_text: Some(stored.client_order_text),
+            venue_order_id: stored.venue_order_id,
+            strategy: stored.strategy,
+            account: stored.account,
+            instrument: stored.instrument,
+            side: stored.side,
+            price: stored.price,
+            quantity: stored.quantity,
+            filled: stored.filled,
+            leaves_quantity: stored.leaves_quantity,
+            time_in_force: stored.time_in_force,
+            reduce_only: stored.reduce_only,
+            state: stored.state,
+            reason: stored.reason,
+            created_at: rfc3339(UnixNanos(stored.created_at_ns)),
+            created_at_ns: stored.created_at_ns,
+            updated_at: rfc3339(UnixNanos(stored.updated_at_ns)),
+            updated_at_ns: stored.updated_at_ns,
+        }
+    }
 }
 
 impl Filter {
@@ -132,8 +180,30 @@ impl Filter {
         }
     }
 
-    fn wants(&self, view: &OrderView, model: &ReadModel, naming: &Naming) -> bool {
-        self.open.is_none_or(|open| open == view.state.is_live())
+    /// Orders that may still trade are all in the read model.
+    pub(super) fn is_of_live_orders(&self) -> bool {
+        let names_live = |name: &str| {
+            OrderState::ALL.iter().any(|state| state.is_live() && state.name() == name)
+        };
+        self.open == Some(true) || self.state.as_deref().is_some_and(names_live)
+    }
+
+    pub(super) fn of_store(&self) -> Wanted {
+        Wanted {
+            strategy: self.strategy.clone(),
+            instrument: self.instrument.clone(),
+            state: self.state.clone(),
+            live: self.open,
+            from_ns: self.from.map(|instant| instant.0),
+            to_ns: self.to.map(|instant| instant.0),
+            ..Wanted::default()
+        }
+    }
+
+    pub(super) fn wants(&self, view: &OrderView, model: &ReadModel, naming: &Naming) -> bool {
+        self.from.is_none_or(|from| view.created_at.0 >= from.0)
+            && self.to.is_none_or(|to| view.created_at.0 < to.0)
+            && self.open.is_none_or(|open| open == view.state.is_live())
             && self.state.as_deref().is_none_or(|name| name == view.state.name())
             && self
                 .strategy
@@ -146,37 +216,33 @@ impl Filter {
     }
 }
 
-/// Orders, newest first. Closed ones are kept for a long while, not for ever.
+/// Orders, newest first: those that may still trade, and all that ever did.
 #[utoipa::path(get, path = "/v1/orders", tag = "orders", params(Filter),
     responses((status = 200, body = Page<Order>), (status = 400, body = Problem)))]
 pub(crate) async fn list(
     State(app): State<App>,
     QueryString(filter): QueryString<Filter>,
 ) -> Result<Json<Page<Order>>, Problem> {
-    let naming = app.naming()?;
     filter.check()?;
     let limit = page_size(filter.limit)?;
-    let before = match filter.cursor.as_deref() {
+    let after = match filter.cursor.as_deref() {
         None => None,
-        Some(cursor) => Some(
-            client_order_id(cursor)
-                .ok_or_else(|| Problem::bad_request("bad_query", "cursor is none of ours"))?,
-        ),
+        Some(cursor) => Some(place_of(cursor).ok_or_else(history::foreign_cursor)?),
     };
-    let model = app.engine.model();
-    let mut wanted = model
-        .orders
-        .values()
-        .rev()
-        .filter(|view| before.is_none_or(|before| view.client_order_id < before))
-        .filter(|view| filter.wants(view, &model, &naming))
-        .filter_map(|view| Order::new(view, &model, &naming));
-    let items: Vec<Order> = wanted.by_ref().take(limit).collect();
-    let more = wanted.next().is_some();
-    let last = items.last().filter(|_| more);
-    let next_cursor = last.map(|order| order.client_order_id.clone());
-    drop(wanted);
-    Ok(Json(Page { items, next_cursor }))
+    let page = OrderPage::read(&app, &filter, after, limit).await?;
+    let next_cursor = page.next.map(cursor_of);
+    Ok(Json(Page { items: page.items, next_cursor, incomplete: page.incomplete }))
+}
+
+const LIST: &str = "orders";
+
+fn cursor_of((id, journal): OrderPlace) -> String {
+    history::cursor_of(&[LIST.into(), id.to_string(), journal.to_string()])
+}
+
+fn place_of(cursor: &str) -> Option<OrderPlace> {
+    let [id, journal] = history::parts_of(cursor, LIST)?.try_into().ok()?;
+    Some((id.parse().ok()?, journal.parse().ok()?))
 }
 
 /// One order.
@@ -187,5 +253,9 @@ pub(crate) async fn show(
     State(app): State<App>,
     Path(id): Path<String>,
 ) -> Result<Json<Order>, Problem> {
-    Ok(Json(Order::by_id(&app, order_in_path(&id)?)?))
+    let id = order_in_path(&id)?;
+    if app.engine.model().orders.contains_key(&id) {
+        return Ok(Json(Order::by_id(&app, id)?));
+    }
+    Ok(Json(Order::from_history(&app, id).await?))
 }

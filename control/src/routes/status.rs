@@ -47,6 +47,7 @@ pub(crate) struct Status {
     /// Kept by the read model: the newest 100,000.
     fills: usize,
     journal: Option<Journal>,
+    store: Option<History>,
     latency: Latency,
 }
 
@@ -81,6 +82,20 @@ pub(crate) struct Journal {
     ring_used_bytes: u64,
     ring_path: String,
     recovered_records: u64,
+}
+
+/// The store of history. Trading doesn't depend on it.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(crate) struct History {
+    /// `sqlite` or `postgres`.
+    kind: &'static str,
+    healthy: bool,
+    /// What went wrong last.
+    detail: String,
+    /// The journal's last record whose rows are in the store.
+    filled_to: u64,
+    /// Records that the journal has on disk and the store hasn't yet.
+    lag_records: u64,
 }
 
 /// Durations in nanoseconds since the start.
@@ -127,6 +142,7 @@ pub(crate) async fn show(State(app): State<App>) -> Json<Status> {
     let engine = app.engine.status();
     let (phase, detail) = phase_name(&engine.phase);
     let journal = journal(&app, &engine);
+    let store = history(&app);
     let model = app.engine.model();
     let sessions = app.facts.venues.iter();
     let sessions = sessions.flat_map(|facts| Session::of_venue(&app, &model, facts.venue));
@@ -164,6 +180,7 @@ pub(crate) async fn show(State(app): State<App>) -> Json<Status> {
         orders: orders(&model),
         fills: model.fills.len(),
         journal,
+        store,
         latency: Latency::new(&app),
     })
 }
@@ -197,6 +214,18 @@ fn journal(app: &App, engine: &enigma_engine::handle::EngineStatus) -> Option<Jo
         ring_used_bytes: ring.used(),
         ring_path: engine.ring_path.display().to_string(),
         recovered_records: engine.recovered_records,
+    })
+}
+
+fn history(app: &App) -> Option<History> {
+    let store = app.store.as_ref()?;
+    let durable = app.engine.metrics().journal().map_or(0, |health| health.synced_sequence());
+    Some(History {
+        kind: store.kind(),
+        healthy: !store.status.is_failing(),
+        detail: store.status.last_fault(),
+        filled_to: store.status.filled_to(),
+        lag_records: store.status.lag(durable),
     })
 }
 

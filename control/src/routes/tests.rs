@@ -338,6 +338,8 @@ async fn the_document_names_every_route() {
         "/v1/positions",
         "/v1/balances",
         "/v1/fills",
+        "/v1/ledger",
+        "/v1/export/{table}",
         "/v1/kill-switch",
         "/v1/risk",
         "/v1/events",

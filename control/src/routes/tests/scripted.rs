@@ -80,6 +80,7 @@ impl Scripted {
         };
         let app = App {
             engine: Arc::clone(&engine) as Arc<dyn Engine>,
+            store: None,
             access: Arc::new(access),
             idempotency: Arc::default(),
             manual_orders: Arc::default(),
