@@ -4,7 +4,6 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may stop here")]
 
 #[path = "../benches/result/figures.rs"]
-#[expect(dead_code, reason = "the bench uses the rest")]
 mod figures;
 
 use std::collections::{BTreeMap, BTreeSet};
