@@ -157,6 +157,9 @@ fn orders_are_placed_amended_replaced_filled_and_canceled_with_either_key() {
 
 /// Lowered it keeps its id at the venue; moved it gets another, and stays the same order of ours.
 fn check_resting_order(spot: &Spot) {
+    until(&spot.engine, "the account compared with the venue's", |engine| {
+        engine.model().reconciled.get(&ACCOUNT) == Some(&true)
+    });
     let (bid, _) = spot.touch();
     let far = Price(bid.0 * 99 / 100).floor_to(spot.instrument.tick);
     let id = spot.place(Side::Buy, TimeInForce::PostOnly, far, 100);
