@@ -48,8 +48,8 @@ fn a_mistyped_name_is_refused_with_line_key_and_the_nearest_valid_name() {
     );
     check(
         "[[venues]]\nname = \"binance_usdn\"\nsymbols = [\"BTCUSDT\"]\n",
-        "enigma.toml:2:1: venues[0].name: `binance_usdn` is not one of binance_usdm; did you \
-         mean `binance_usdm`?",
+        "enigma.toml:2:1: venues[0].name: `binance_usdn` is not one of binance_spot, \
+         binance_usdm; did you mean `binance_usdm`?",
     );
     check(
         "[[strategies]]\nid = \"a\"\nkind = \"quoter\"\ninstruments = [\"binance_usdm:BTCUSD\"]\n\

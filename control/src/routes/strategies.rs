@@ -56,7 +56,8 @@ pub(crate) struct StrategyResult {
     cash: String,
     /// By the asset they were paid in.
     fees: Vec<Fee>,
-    /// Cash, less fees in the same asset, with the position at the middle of the book; absent without a book.
+    /// Cash, less fees in the same asset, with the position at the middle of the book; absent
+    /// without a book.
     marked: Option<String>,
     asset: Option<String>,
 }

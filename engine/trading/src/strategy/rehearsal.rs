@@ -3,6 +3,7 @@
 //! learns of.
 
 #![expect(clippy::unwrap_used, reason = "a test may stop here")]
+#![expect(clippy::print_stdout, reason = "a failed test says its seed")]
 
 use enigma_types::{
     AccountId, Amount, Asset, BookTop, ClientOrderId, ExecutionReport, Fill, Instrument, Liquidity,
@@ -33,7 +34,6 @@ pub(super) struct Rehearsal {
     /// Every order that was asked for, with the busy orders of that moment.
     pub(super) placed: Vec<(OrderIntent, usize)>,
     started_at: UnixNanos,
-    seed: u64,
     random: u64,
     ids: u64,
     paused: bool,
@@ -60,19 +60,10 @@ enum ToyState {
     Cancelling,
 }
 
-impl Drop for Rehearsal {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            // The only way for a failed run to say how it can be seen again.
-            let mut told = Vec::new();
-            let _ = std::io::Write::write_fmt(&mut told, format_args!("seed {}\n", self.seed));
-            let _ = std::io::Write::write_all(&mut std::io::stderr(), &told);
-        }
-    }
-}
-
 impl Rehearsal {
     pub(super) fn new(spec: StrategySpec, seed: u64, check: fn(&Self)) -> Self {
+        // Shown when the test fails: how it can be seen again.
+        println!("seed {seed}");
         let instrument = scene::instrument();
         let wall = UnixNanos::from_millis(1_000_000);
         let mut machine = build(&spec, StrategyId(1), AccountId(0), &instrument).unwrap();
@@ -89,7 +80,6 @@ impl Rehearsal {
             told: Vec::new(),
             placed: Vec::new(),
             started_at: wall,
-            seed,
             random: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
             ids: 0,
             paused: false,
