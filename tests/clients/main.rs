@@ -3,9 +3,9 @@
 //!
 //! What the libraries and the venue's documents disagree on, as found on 2026-11-24:
 //!
-//! - binance-sdk-derivatives-trading-usds-futures 18.1.0: its model of the WebSocket `depth` reply
-//!   has no bids and asks; it has no `session.logon`, so that every request is signed.
-//! - binance-sdk-spot 13.3.0: a refused request raises `BadRequestError`, which is no `ClientError`.
+//! - binance-sdk-derivatives-trading-usds-futures 18.1.0: its model of the WebSocket `depth`
+//!   reply has no bids and asks; it has no `session.logon`, so that every request is signed.
+//! - binance-sdk-spot 13.3.0: a refused request raises `BadRequestError`, no `ClientError`.
 //! - ccxt 4.5.90: futures' own error codes are told apart by the venue's host name alone;
 //!   conditional futures orders are refused locally unless exchangeInfo's orderTypes name them;
 //!   positions need `leverageBracket`, which no other client asks for.
