@@ -316,6 +316,7 @@ impl Projector {
         {
             self.live.remove(&oldest);
             model.orders.remove(&oldest);
+            model.newest_dropped = model.newest_dropped.max(Some(oldest));
             if let Some(order) = self.orders.remove(&oldest) {
                 let key = (order.account, order.instrument, order.venue_order_id);
                 self.venue_ids.remove(&key);

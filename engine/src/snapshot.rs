@@ -33,6 +33,9 @@ pub struct ReadModel {
     pub risk_rejections: BTreeMap<u8, u64>,
     /// How orders ended, counted since the journal's first record.
     pub closed_orders: BTreeMap<(StrategyId, AccountId, OrderState), u64>,
+    /// The greatest id of a closed order that was dropped for want of room. An order up to this
+    /// id that isn't in `orders` may have been there: its absence proves nothing.
+    pub newest_dropped: Option<ClientOrderId>,
     pub prefix: Option<InstallationPrefix>,
     pub run: u32,
     pub events: EventLog,

@@ -407,14 +407,17 @@ fn closed_orders_beyond_the_bound_are_dropped_oldest_first() {
     let mut bench = Bench::new();
     let count = ReadModel::CLOSED_ORDERS as u64 + 10;
     bench.apply(&order(1, Side::Buy, 10));
-    for number in 2..=count + 1 {
+    assert_eq!(bench.model.newest_dropped, None);
+    // A greater id that closes first is dropped first; the trace it leaves stays.
+    for number in [count + 1].into_iter().chain(2..=count) {
         bench.apply(&order(number, Side::Buy, 10));
         bench.ours(number, working(WorkingStatus::Canceled, 0));
     }
     assert_eq!(bench.model.orders.len(), ReadModel::CLOSED_ORDERS + 1);
     bench.check(1, OrderState::PendingNew, 0);
-    assert!(!bench.model.orders.contains_key(&id(11)));
-    assert!(bench.model.orders.contains_key(&id(12)));
+    assert!(!bench.model.orders.contains_key(&id(10)));
+    assert!(bench.model.orders.contains_key(&id(11)));
+    assert_eq!(bench.model.newest_dropped, Some(id(count + 1)));
     assert_eq!(bench.projector.orders.len(), ReadModel::CLOSED_ORDERS + 1);
     assert_eq!(bench.projector.venue_ids.len(), ReadModel::CLOSED_ORDERS);
 }
