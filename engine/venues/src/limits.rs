@@ -25,8 +25,9 @@ pub struct TokenWindow {
     limit: AtomicU32,
     /// What was taken in each slice; a fixed window uses the first alone.
     taken: [AtomicU32; SLICES],
-    /// The number of the newest slice since the epoch. It never goes back, so that a clock that
-    /// is set back can't empty the window.
+    /// The number of the newest slice since the epoch. It goes back only when the clock ran ahead
+    /// by more than a window, and what was taken goes back with it: a clock that is set back can't
+    /// empty the window, and one that ran ahead can't close it until its false time has come.
     newest: AtomicU64,
     banned_until_ms: AtomicU64,
 }
@@ -153,6 +154,9 @@ impl TokenWindow {
         let current = now_wall_ms / self.slice_ms();
         let newest = self.newest.load(Relaxed);
         if current <= newest {
+            if newest - current > self.slices_of_length() {
+                self.go_back(current);
+            }
             return;
         }
         let passed = current - newest;
@@ -166,6 +170,16 @@ impl TokenWindow {
                 taken.store(0, Relaxed);
             }
         }
+    }
+
+    /// Moves all that was taken into the slice of a time before the newest.
+    fn go_back(&self, current: u64) {
+        let used = self.used();
+        for taken in &self.taken {
+            taken.store(0, Relaxed);
+        }
+        self.newest.store(current, Relaxed);
+        self.add(used);
     }
 
     fn add(&self, weight: u32) {
@@ -200,6 +214,13 @@ impl TokenWindow {
         match self.kind {
             WindowKind::Fixed => self.length_ms,
             WindowKind::Sliding => self.length_ms.div_ceil(SLICES as u64 - 1),
+        }
+    }
+
+    fn slices_of_length(&self) -> u64 {
+        match self.kind {
+            WindowKind::Fixed => 1,
+            WindowKind::Sliding => SLICES as u64 - 1,
         }
     }
 
@@ -273,6 +294,24 @@ mod tests {
             window.try_take(1_000_000, 2, 0).unwrap();
             assert!(window.try_take(900_000, 1, 0).is_err(), "{kind:?}");
             assert_eq!(window.used(), 2);
+        }
+    }
+
+    #[test]
+    fn a_clock_that_ran_ahead_closes_no_window_until_its_false_time() {
+        for kind in [WindowKind::Fixed, WindowKind::Sliding] {
+            let window = TokenWindow::new(kind, 1_600, 3);
+            window.try_take(1_000_000, 1, 0).unwrap();
+            window.try_take(8_200_000, 3, 0).unwrap();
+            // The right time again: what was taken counts as taken now, and leaves like it.
+            let Err(Wait::Until { wall_ms }) = window.try_take(1_000_100, 1, 0) else {
+                panic!("{kind:?} was emptied by a clock that was set back");
+            };
+            assert!((1_000_101..1_002_000).contains(&wall_ms), "{kind:?} {wall_ms}");
+            assert_eq!((window.used(), window.remaining_at(1_000_100)), (3, 0), "{kind:?}");
+            window.try_take(wall_ms, 3, 0).unwrap();
+            // By less than a window it is no error of any length: the newest slice stays.
+            assert!(window.try_take(wall_ms - 1_000, 1, 0).is_err(), "{kind:?}");
         }
     }
 
