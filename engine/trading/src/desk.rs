@@ -204,6 +204,10 @@ impl<J: Journal, P: Probe> Desk<J, P> {
         self.pause_after_restart(now);
         for position in 0..self.state.orders.len() {
             if let Some(slot) = self.state.orders.slot_at(position) {
+                // No strategy runs now, whoever wanted the cancel.
+                if self.state.orders.get(slot).is_some_and(|order| order.cancel_wanted) {
+                    self.mark_cancel_by_hand(slot);
+                }
                 self.reschedule(now, slot);
             }
         }

@@ -50,7 +50,7 @@ pub struct RiskLimits {
     /// asset.
     pub max_open_notional: Decimal,
     /// C8: messages in any second. Strategies use four fifths of each window, the rest is kept
-    /// for orders by hand; cancels have windows of their own of the same size.
+    /// for orders by hand; cancels have a second of their own of the same size, and no longer one.
     pub max_messages_per_second: u32,
     /// C8: messages in any ten seconds; the default keeps below Binance's 300 orders.
     pub max_messages_per_10_seconds: u32,

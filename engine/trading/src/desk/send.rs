@@ -175,6 +175,9 @@ impl<J: Journal, P: Probe> Desk<J, P> {
         actions: &mut Actions,
     ) {
         let Some(order) = self.state.orders.get(slot).copied() else { return };
+        if on_behalf_of == StrategyId::MANUAL {
+            self.mark_cancel_by_hand(slot);
+        }
         let in_flight = order.in_flight == Some(crate::orders::InFlight::Cancel);
         if order.is_closed() || (in_flight && order.cancel_wanted) {
             return;

@@ -23,6 +23,8 @@ pub(super) struct Upkeep {
     cancel_at: Nanos,
     cancels: u8,
     cancel_held: bool,
+    /// A person, a kill, a pause or a stop wants its cancel: no strategy's room bounds it.
+    cancel_by_hand: bool,
     /// It must be asked about even though it is known.
     pub(super) doubted: bool,
     /// The round of reconciliation that last saw it at the venue.
@@ -47,6 +49,7 @@ impl Upkeep {
         cancel_at: Nanos::MAX,
         cancels: 0,
         cancel_held: false,
+        cancel_by_hand: false,
         doubted: false,
         seen: 0,
     };
@@ -119,11 +122,22 @@ impl<J: Journal, P: Probe> Desk<J, P> {
             return;
         }
         let due = upkeep.cancel_at;
+        let asker = if upkeep.cancel_by_hand { StrategyId::MANUAL } else { order.strategy };
         if due > now.mono || actions.is_full() {
             self.wake_at(due);
+        } else if self.state.risk.cancel_room(now, asker).is_err() {
+            // The wish stands in the journal: that it still waits is nothing to write down.
+            self.defer_cancel(slot, now.mono.plus(ROOM_PAUSE));
         } else {
-            self.request_cancel(now, slot, StrategyId::MANUAL, actions);
+            self.request_cancel(now, slot, asker, actions);
         }
+    }
+
+    fn defer_cancel(&mut self, slot: Slot, until: Nanos) {
+        if let Some(upkeep) = self.upkeep.get_mut(slot.index()) {
+            upkeep.cancel_at = until;
+        }
+        self.wake_at(until);
     }
 
     fn keep_asking(&mut self, now: Now, slot: Slot, actions: &mut Actions) {
@@ -341,6 +355,13 @@ impl<J: Journal, P: Probe> Desk<J, P> {
         }
     }
 
+    /// From here on the order's cancel goes before any strategy's.
+    pub(super) fn mark_cancel_by_hand(&mut self, slot: Slot) {
+        if let Some(upkeep) = self.upkeep.get_mut(slot.index()) {
+            upkeep.cancel_by_hand = true;
+        }
+    }
+
     pub(super) fn mark_cancel_asked(&mut self, slot: Slot) {
         if let Some(upkeep) = self.upkeep.get_mut(slot.index()) {
             upkeep.cancel_at = Nanos::MAX;
@@ -407,4 +428,6 @@ fn cancel_back_off(tries: u8) -> Nanos {
 }
 
 const A_TURN: Nanos = Nanos::from_millis(10);
+/// How long a cancel that the throttle holds back waits before it looks for room again.
+const ROOM_PAUSE: Nanos = Nanos::from_millis(100);
 const FILLS_GRACE: Nanos = Nanos::from_millis(250);

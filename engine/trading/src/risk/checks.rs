@@ -91,7 +91,7 @@ pub(super) fn run(facts: &Facts<'_>) -> Result<(), RiskRejection> {
 }
 
 /// C8 for the engine's windows: whether one message more of this sender is too many.
-pub(super) fn throttle_engine(
+fn throttle_engine(
     engine: &EngineLimits,
     messages: [u64; Window::ALL.len()],
     strategy: StrategyId,

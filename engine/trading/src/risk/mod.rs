@@ -371,20 +371,26 @@ impl RiskBook {
         now: Now,
         strategy: StrategyId,
     ) -> Result<(), RiskRejection> {
-        let at = now.mono;
-        let own_limit = self.row(strategy).and_then(|row| row.max_messages_per_second);
-        let place = usize::from(strategy.0);
-        let mut own = own_limit.zip(self.strategy_messages.get_mut(place));
-        if let Some((limit, throttle)) = &mut own {
-            checks::throttle(throttle.cancels.count(at), *limit).map_or(Ok(()), Err)?;
-        }
-        let cancels = &mut self.engine_messages.cancels;
-        checks::throttle_engine(&self.engine, cancels.count(at), strategy).map_or(Ok(()), Err)?;
-        cancels.record(at);
-        if let Some((_, throttle)) = &mut own {
-            throttle.cancels.record(at);
+        self.cancel_room(now, strategy)?;
+        self.engine_messages.cancels.record(now.mono);
+        if let Some(throttle) = self.strategy_messages.get_mut(usize::from(strategy.0)) {
+            throttle.cancels.record(now.mono);
         }
         Ok(())
+    }
+
+    /// The same, and nothing is counted.
+    pub fn cancel_room(&mut self, now: Now, strategy: StrategyId) -> Result<(), RiskRejection> {
+        let at = now.mono;
+        let own_limit = self.row(strategy).and_then(|row| row.max_messages_per_second);
+        let own = self.strategy_messages.get_mut(usize::from(strategy.0));
+        let own = own_limit.zip(own).and_then(|(limit, throttle)| {
+            checks::throttle(throttle.cancels.count(at), limit)
+        });
+        let [a_second, ..] = self.engine.max_messages;
+        let cancels = self.engine_messages.cancels.count(at);
+        own.or_else(|| checks::throttle(cancels, throttle::share(a_second, strategy)))
+            .map_or(Ok(()), Err)
     }
 
     fn decide(

@@ -27,12 +27,13 @@ pub(super) struct MessageWindow {
     total: u64,
 }
 
-/// Messages of the whole engine. Cancels have windows of their own, so that orders never starve
-/// them.
+/// Messages of the whole engine. Cancels have a window of their own, so that orders never starve
+/// them, and only the shortest: the longer ones keep below what a venue allows of orders, and no
+/// venue counts cancels among them.
 #[derive(Clone, Debug)]
 pub(super) struct EngineThrottle {
     pub(super) orders: Windows,
-    pub(super) cancels: Windows,
+    pub(super) cancels: MessageWindow,
 }
 
 /// One window of each length over the same messages.
@@ -141,7 +142,7 @@ impl MessageWindow {
 
 impl EngineThrottle {
     pub(super) fn new() -> Self {
-        Self { orders: Windows::new(), cancels: Windows::new() }
+        Self { orders: Windows::new(), cancels: MessageWindow::new(Window::Second) }
     }
 }
 

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may stop here")]
 
 mod bench;
+mod cancels;
 mod faults;
 mod invariants;
 mod limits;
