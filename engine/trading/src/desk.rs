@@ -385,9 +385,14 @@ impl<J: Journal, P: Probe> Desk<J, P> {
         self.wake = self.wake.min(at);
     }
 
-    fn order_session_ready(&self, account: AccountId) -> bool {
+    /// Whether cancels and questions can go. They risk nothing, so they need a connection and not
+    /// all that an order needs: a session that isn't logged on yet gives them back.
+    fn carries_cancels(&self, account: AccountId) -> bool {
         let account = self.accounts.get(usize::from(account.0));
-        account.is_some_and(|account| account.order == SessionState::Ready)
+        account.is_some_and(|account| match account.order {
+            SessionState::Syncing | SessionState::Ready | SessionState::Stale => true,
+            SessionState::Down | SessionState::Connecting => false,
+        })
     }
 }
 

@@ -186,7 +186,7 @@ impl<J: Journal, P: Probe> Desk<J, P> {
         self.record(now, &Record::Cancel(request));
         self.state.apply_cancel(now.mono, &request);
         self.mark_cancel_asked(slot);
-        let cause = if !self.order_session_ready(order.account) {
+        let cause = if !self.carries_cancels(order.account) {
             Some(NotSentCause::SessionDown)
         } else if actions.is_full() {
             Some(NotSentCause::Full)

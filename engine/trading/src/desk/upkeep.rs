@@ -105,7 +105,7 @@ impl<J: Journal, P: Probe> Desk<J, P> {
                 self.wake_at(silent_until);
             }
         }
-        if self.order_session_ready(order.account) {
+        if self.carries_cancels(order.account) {
             self.keep_cancel(now, slot, actions);
             self.keep_asking(now, slot, actions);
         }
@@ -170,7 +170,7 @@ impl<J: Journal, P: Probe> Desk<J, P> {
     }
 
     fn keep_fills(&mut self, now: Now, account: AccountId, actions: &mut Actions) {
-        if !self.order_session_ready(account) {
+        if !self.carries_cancels(account) {
             return;
         }
         for column in 0..self.state.instruments.len() {
@@ -392,7 +392,7 @@ impl<J: Journal, P: Probe> Desk<J, P> {
             let Some(slot) = self.state.orders.slot_at(position) else { continue };
             let ours = self.state.orders.get(slot).is_some_and(|order| order.account == account);
             if let Some(upkeep) = self.upkeep.get_mut(slot.index()).filter(|_| ours) {
-                if upkeep.asked.take().is_some() {
+                if upkeep.asked.take().is_some() || upkeep.ask_at < Nanos::MAX {
                     upkeep.ask_at = now.mono;
                 }
                 if upkeep.cancel_at < Nanos::MAX {

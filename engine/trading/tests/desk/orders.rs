@@ -182,6 +182,32 @@ fn a_cancel_waits_for_its_session_and_is_never_lost() {
 }
 
 #[test]
+fn cancels_and_questions_need_a_connection_and_not_all_that_orders_need() {
+    let mut bench = Bench::ready();
+    let open = bench.open_order();
+    let lost = bench.place(Side::Buy, 10).unwrap();
+    bench.tell(lost, Outcome::Unknown(RequestKind::Submit, UnknownCause::Disconnected));
+    bench.actions.clear();
+    for state in [SessionState::Down, SessionState::Connecting] {
+        bench.session(SessionKind::Order, state);
+        bench.pass_ms(5_000);
+        assert_eq!(bench.taken(), [], "{state:?}");
+    }
+    bench.session(SessionKind::Order, SessionState::Syncing);
+    let asked = bench.queries();
+    assert!(matches!(asked[..], [Query::Order { client_order_id, .. }] if client_order_id == lost));
+    // It wasn't logged on yet; at the next step it may be.
+    bench.close_query(asked[0], false);
+    bench.session(SessionKind::Order, SessionState::Stale);
+    assert_eq!(bench.queries(), asked);
+    bench.session(SessionKind::Order, SessionState::Syncing);
+    bench.actions.clear();
+    assert!(matches!(bench.place(Side::Buy, 10), Err(Refusal::Risk { check: "gate", .. })));
+    bench.command(DeskCommand::Kill { reason: "a test".into() }).unwrap();
+    assert_eq!(bench.cancels(), [open, lost]);
+}
+
+#[test]
 fn a_replace_needs_an_order_at_rest_and_counts_both_legs() {
     let mut bench = Bench::ready();
     let id = bench.place(Side::Buy, 10).unwrap();
