@@ -164,14 +164,19 @@ impl<O: OpenSession> Gateway<O> {
             Some(venue) => self.core.now(venue),
             None => self.core.clock.now(0),
         };
-        let refused = match (request, self.core.shared.gate.is_engaged()) {
-            (VenueRequest::Submit(_) | VenueRequest::Replace(_), true) => {
-                Some(NotSentCause::Barrier)
-            }
-            (VenueRequest::Submit(_) | VenueRequest::Replace(_), false)
-            | (VenueRequest::Cancel(_) | VenueRequest::Query(_), _) => None,
+        let new_risk = match request {
+            VenueRequest::Submit(_) | VenueRequest::Replace(_) => true,
+            VenueRequest::Cancel(_) | VenueRequest::Query(_) => false,
         };
-        let live = slot.and_then(|slot| slot.active.as_mut()).filter(|live| live.is_ready());
+        let barred = new_risk && self.core.shared.gate.is_engaged();
+        let refused = barred.then_some(NotSentCause::Barrier);
+        // What takes risk away, or only asks, goes as soon as the session itself lets it: a clock
+        // that can't be asked for must not keep a kill from canceling.
+        let open = |live: &&mut Live<O::Session>| match new_risk {
+            true => live.is_ready(),
+            false => live.is_connected(),
+        };
+        let live = slot.and_then(|slot| slot.active.as_mut()).filter(open);
         let (Some(live), None) = (live, refused) else {
             self.core.shared.counters.requests_refused.add(1);
             let cause = refused.unwrap_or(NotSentCause::SessionDown);

@@ -71,10 +71,16 @@ impl<S: Session> Live<S> {
         }
     }
 
-    /// Whether a request may be handed over.
+    /// Whether an order may be handed over.
     #[inline]
     pub(crate) fn is_ready(&self) -> bool {
-        self.state == SessionState::Ready && self.doomed.is_none() && self.connection.is_some()
+        self.state == SessionState::Ready && self.is_connected()
+    }
+
+    /// Whether a cancel or a query may be: its session knows what it needs beside a connection.
+    #[inline]
+    pub(crate) fn is_connected(&self) -> bool {
+        self.doomed.is_none() && self.connection.is_some()
     }
 
     #[inline]

@@ -108,15 +108,37 @@ fn the_venues_clock_offset_reaches_every_now() {
 #[test]
 fn a_request_that_finds_no_session_is_not_sent() {
     let mut rig = Rig::new(None, 1);
+    // All before the first turn, which begins to dial.
+    rig.execute(&submit(1));
+    rig.execute(&cancel(1));
+    rig.execute(&VenueRequest::Query(Query::OpenOrders { account: AccountId(0) }));
+    rig.execute(&VenueRequest::Query(Query::OpenOrders { account: AccountId(9) }));
+    let incomplete = "query complete: false";
+    let refused = ["Submit not sent: session_down", "Cancel not sent: session_down"];
+    assert_eq!(rig.desk.heard, [refused, [incomplete; 2]].concat());
+    assert_eq!(rig.shared.counters.requests_refused.get(), 4);
+}
+
+#[test]
+fn cancels_and_queries_go_over_a_connection_that_is_not_ready_yet() {
+    let mut rig = Rig::new(None, 1);
+    let order = rig.until(|rig| rig.venue.links.try_recv().ok().filter(|it| it.path == "/order"));
+    rig.say_hello(&order);
+    rig.hear("order syncing");
     rig.execute(&submit(1));
     rig.hear("Submit not sent: session_down");
-    rig.execute(&cancel(1));
-    rig.hear("Cancel not sent: session_down");
+    rig.execute(&cancel(2));
+    assert_eq!(rig.next_said(&order), "cancel 2");
     rig.execute(&VenueRequest::Query(Query::OpenOrders { account: AccountId(0) }));
-    rig.hear("query complete: false");
-    rig.execute(&VenueRequest::Query(Query::OpenOrders { account: AccountId(9) }));
-    rig.hear("query complete: false");
-    assert_eq!(rig.shared.counters.requests_refused.get(), 4);
+    rig.hear("query complete: true");
+    let epoch = rig.shared.gate.engage();
+    rig.execute(&cancel(3));
+    assert_eq!(rig.next_said(&order), "cancel 3", "a kill of {epoch:?} stops no cancel");
+    // On its way out a connection takes nothing.
+    order.say("abracadabra");
+    rig.hear("order down");
+    rig.execute(&cancel(4));
+    rig.hear("Cancel not sent: session_down");
 }
 
 #[test]

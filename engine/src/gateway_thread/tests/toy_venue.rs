@@ -180,7 +180,11 @@ impl Session for Toy {
                 let text = format!("cancel {}", client_order_id.get());
                 Self::send(outbox, FrameClass::Cancel { client_order_id }, &text);
             }
-            Input::Replace(_) | Input::Query(_) => {}
+            Input::Replace(_) => {}
+            Input::Query(query) => {
+                let (query, asked_at) = (*query, now.mono);
+                outbox.report(Report::Query(QueryReport { query, asked_at, complete: true }));
+            }
             Input::Purged { client_order_id, cause } => {
                 let order = self.settle(client_order_id.get()).unwrap();
                 let key = Self::key(&order);
