@@ -3,8 +3,10 @@
 //!
 //! What is to be done is on disk before it is handed over, and its answer before it is given. Keys
 //! are kept for 24 hours, the newest 4,096 of them and 16 MiB of answers at the most: the oldest
-//! go first. A refusal that changed nothing frees its key. This file must not decide what became
-//! of a request whose answer is unknown: each route looks that up in the engine's read model.
+//! answered go first. A key whose outcome nobody knows doesn't age, and goes only where there is
+//! no answered one left to go. A refusal that changed nothing frees its key. This file must not
+//! decide what became of a request whose answer is unknown: each route looks that up in the
+//! engine's read model.
 
 mod answer;
 mod log;
@@ -26,7 +28,6 @@ use self::answer::Answer;
 use self::log::{Line, Log};
 use self::table::{Begun, Found, Table};
 use crate::problem::Problem;
-use crate::request::header;
 use crate::timestamp::wall_now;
 
 pub(crate) use self::table::Span;
@@ -84,8 +85,6 @@ impl<'a, B> Keyed<'a, B> {
 }
 
 impl Idempotency {
-    const LONGEST_KEY: usize = 128;
-
     /// Keys that outlive the process in a file. `last_order` is the newest id that an order of an
     /// earlier process can have.
     pub(crate) fn open(path: &Path, last_order: u64) -> io::Result<Self> {
@@ -111,17 +110,16 @@ impl Idempotency {
         R: IntoResponse + 'static,
         T: FnOnce(Span) -> Traced + Send + 'static,
     {
-        let Some(key) = header(request.headers, "idempotency-key") else {
-            return work.await.into_response();
+        let key = match key_of(request.headers) {
+            Ok(Some(key)) => key,
+            Ok(None) => return work.await.into_response(),
+            Err(problem) => return problem.into_response(),
         };
-        if key.is_empty() || key.len() > Self::LONGEST_KEY {
-            let detail = format!("an Idempotency-Key has 1 to {} characters", Self::LONGEST_KEY);
-            return Problem::bad_request("bad_idempotency_key", detail).into_response();
-        }
         let begun = Begun {
             fingerprint: fingerprint(request.scope, request.body),
             at: wall_now(),
-            span: Span { after: request.after, until: None },
+            after: request.after,
+            until: None,
         };
         let found = match self.lock().begin(key, begun) {
             Ok(Found::Answered(answer)) => return answer.replay(),
@@ -135,6 +133,18 @@ impl Idempotency {
             Ok(response) => response,
             Err(_) => Problem::internal("the request's task failed").into_response(),
         }
+    }
+
+    /// As if the process had ended and another had taken its keys over.
+    #[cfg(test)]
+    pub(crate) fn end_of_process(&self) {
+        self.lock().take_over(wall_now(), u64::MAX);
+    }
+
+    /// Where the things are that the kept answers made.
+    pub(crate) fn locations(&self) -> Vec<String> {
+        let table = self.lock();
+        table.answers().filter_map(Answer::location).map(str::to_owned).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {
@@ -191,8 +201,9 @@ impl Claim {
                     self.put_back(earlier, answer);
                     return problem.into_response();
                 }
-                // The command may still be on its way: in this process nothing is done again.
-                Traced::Absent if !earlier => {
+                // The command may still be on its way: in this process nothing that trades is done
+                // again.
+                Traced::Absent if !earlier && effect == Effect::Trades => {
                     self.put_back(earlier, answer.clone());
                     let unclear = || Answer::of(&Problem::unclear());
                     return answer.map_or_else(unclear, |answer| *answer).replay();
@@ -226,16 +237,20 @@ impl Claim {
     /// Keeps what has taken effect or may have: a refusal that changed nothing may be tried again.
     async fn finish(&mut self, answer: Answer) -> Answer {
         let Some(key) = self.key.take() else { return answer };
-        let line = if answer.took_effect() || answer.is_unclear() {
+        let frees = !answer.took_effect() && !answer.is_unclear();
+        let line = if frees {
+            Line::Free { key: key.clone() }
+        } else {
             self.keys.lock().answer(&key, answer.clone());
             Line::end(&key, &answer)
-        } else {
-            self.keys.lock().free(&key);
-            Line::Free { key }
         };
         if let Err(error) = self.keys.record(line).await {
             // The key itself is on disk, and the journal knows what became of the request.
             tracing::error!(%error, "an answer to an Idempotency-Key can't be written to disk");
+        }
+        if frees {
+            // Only now: a second try's lines must not stand before the one that frees the first.
+            self.keys.lock().free(&key);
         }
         answer
     }
@@ -260,6 +275,25 @@ impl Drop for Claim {
         }
     }
 }
+
+/// The request's key, if it has one. A key that can't be read is no absent key: without it a
+/// repetition would be done twice.
+fn key_of(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+    let mut values = headers.get_all("idempotency-key").iter();
+    let (value, another) = (values.next(), values.next());
+    let Some(value) = value else { return Ok(None) };
+    match value.to_str() {
+        Ok(key) if another.is_none() && (1..=LONGEST_KEY).contains(&key.len()) => Ok(Some(key)),
+        Ok(_) | Err(_) => {
+            let detail = format!(
+                "an Idempotency-Key is given once and has 1 to {LONGEST_KEY} ASCII characters"
+            );
+            Err(Problem::bad_request("bad_idempotency_key", detail))
+        }
+    }
+}
+
+const LONGEST_KEY: usize = 128;
 
 fn fingerprint<B: Serialize>(scope: &str, body: &B) -> [u8; 32] {
     // A body that was just read from JSON can be written as JSON.

@@ -15,6 +15,7 @@ use tokio::sync::OwnedMutexGuard;
 
 use crate::idempotency::Span;
 use crate::problem::Problem;
+use crate::request::client_order_id;
 
 #[derive(Debug, Default)]
 pub(crate) struct ManualOrders {
@@ -27,6 +28,14 @@ impl ManualOrders {
     const REMEMBERED: usize = 4_096;
     /// How long a request waits for those before it.
     const PATIENCE: Duration = Duration::from_secs(5);
+
+    /// Knows the orders that an earlier process answered with: they are nobody else's.
+    pub(crate) fn answered_before(locations: &[String]) -> Self {
+        let ids = locations.iter().filter_map(|place| place.strip_prefix(ORDERS));
+        let mut answered: Vec<ClientOrderId> = ids.filter_map(client_order_id).collect();
+        answered.sort_unstable();
+        Self { turn: Arc::default(), answered: Mutex::new(answered.into()) }
+    }
 
     /// Waits until no other order by hand is being handed over.
     pub(crate) async fn turn(&self) -> Result<OwnedMutexGuard<()>, Problem> {
@@ -80,5 +89,7 @@ pub(crate) fn last_of_earlier_processes(model: &ReadModel, now: UnixNanos) -> u6
     shown.max((block << ClientOrderId::SEQUENCE_BITS).saturating_sub(1))
 }
 
+/// Where an order is found, before its id.
+pub(crate) const ORDERS: &str = "/v1/orders/";
 /// 2026-01-01 00:00:00 UTC.
 const EPOCH_SECONDS: u64 = 1_767_225_600;

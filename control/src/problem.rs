@@ -5,7 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use enigma_engine::command::Refusal;
 use enigma_engine::handle::CommandError;
-use enigma_types::NotSentCause;
+use enigma_types::{ClientOrderId, NotSentCause};
 use serde::Serialize;
 
 /// One problem. `code` is what a program branches on; `detail` is for people.
@@ -94,6 +94,12 @@ impl Problem {
         Self::new(StatusCode::GATEWAY_TIMEOUT, "timed_out", detail)
     }
 
+    /// An order left, or may have, and can't be shown: whoever asked must not ask anew.
+    pub(crate) fn placed_unseen(id: ClientOrderId) -> Self {
+        let detail = format!("order {id} was placed and isn't shown yet: look for it by its id");
+        Self::new(StatusCode::GATEWAY_TIMEOUT, "timed_out", detail)
+    }
+
     pub(crate) fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
@@ -134,6 +140,7 @@ impl From<Refusal> for Problem {
             Refusal::NoAccount(_) => Self::conflict("no_account", detail),
             Refusal::TooLong { .. } => Self::invalid("too_long", detail),
             Refusal::JournalFull => Self::unavailable("journal_full", detail),
+            Refusal::Draining => Self::unavailable("draining", detail),
             Refusal::Risk { check, .. } => {
                 Self { check: Some(check), ..Self::invalid("risk_rejected", detail) }
             }
@@ -179,6 +186,7 @@ mod tests {
         check(CommandError::Refused(Refusal::NoVault), 409, "no_vault");
         check(CommandError::Refused(Refusal::Killed), 409, "killed");
         check(CommandError::Refused(Refusal::JournalFull), 503, "journal_full");
+        check(CommandError::Refused(Refusal::Draining), 503, "draining");
         check(CommandError::QueueFull, 503, "queue_full");
         check(CommandError::NotReady, 503, "not_ready");
         check(CommandError::TimedOut, 504, "timed_out");

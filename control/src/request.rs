@@ -70,6 +70,13 @@ pub(crate) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> 
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
+/// Without the names of types that a caller can't know.
+fn in_our_words(text: &str) -> String {
+    let told = text.strip_prefix("Failed to deserialize the JSON body into the target type: ");
+    let told = told.unwrap_or(text);
+    told.replace("a Decimal type representing a fixed-point number", "a decimal in quotes")
+}
+
 fn refusal(rejection: &JsonRejection) -> Problem {
     let code = match rejection.status() {
         StatusCode::UNSUPPORTED_MEDIA_TYPE => "unsupported_media_type",
@@ -77,5 +84,5 @@ fn refusal(rejection: &JsonRejection) -> Problem {
         StatusCode::UNPROCESSABLE_ENTITY => "invalid_body",
         _ => "bad_json",
     };
-    Problem::new(rejection.status(), code, rejection.body_text())
+    Problem::new(rejection.status(), code, in_our_words(&rejection.body_text()))
 }

@@ -30,7 +30,7 @@ use self::simulation::{ExternalError, Simulation};
 use crate::access::{Access, Token};
 use crate::app::{App, Facts, VenueFacts};
 use crate::engine::Engine;
-use crate::manual_orders::last_of_earlier_processes;
+use crate::manual_orders::{ManualOrders, last_of_earlier_processes};
 use crate::store::{Following, StoreError};
 use crate::tally::OrderTally;
 use crate::timestamp::wall_now;
@@ -127,8 +127,8 @@ async fn serve(
         engine: Arc::clone(&engine),
         store: Some(Arc::clone(&following.store)),
         access: Arc::new(access),
+        manual_orders: Arc::new(ManualOrders::answered_before(&keys.locations())),
         idempotency: Arc::new(keys),
-        manual_orders: Arc::default(),
         limits_edit: Arc::new(Mutex::new(())),
         facts: Arc::new(facts(settings, simulation)),
         tally: Arc::clone(&tally),

@@ -48,6 +48,11 @@ impl Answer {
         matches!(self.status, StatusCode::GATEWAY_TIMEOUT | StatusCode::INTERNAL_SERVER_ERROR)
     }
 
+    /// Where what it made is found, if it says so.
+    pub(super) fn location(&self) -> Option<&str> {
+        self.headers.get(axum::http::header::LOCATION)?.to_str().ok()
+    }
+
     pub(super) fn bytes(&self) -> usize {
         self.body.len()
     }

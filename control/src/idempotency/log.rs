@@ -50,8 +50,8 @@ impl Line {
             key: key.into(),
             fingerprint: hex::encode(begun.fingerprint),
             at_ns: begun.at.0,
-            after: begun.span.after,
-            until: begun.span.until,
+            after: begun.after,
+            until: begun.until,
         }
     }
 

@@ -12,6 +12,8 @@ use crate::problem::Problem;
 /// Which of our orders a request can have made: those with ids after one and up to another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Span {
+    /// When the request came, with room for a venue's clock that is behind ours.
+    pub(crate) since: UnixNanos,
     pub(crate) after: u64,
     /// Absent while the process that took the request runs.
     pub(crate) until: Option<u64>,
@@ -22,7 +24,17 @@ pub(crate) struct Span {
 pub(super) struct Begun {
     pub(super) fingerprint: [u8; 32],
     pub(super) at: UnixNanos,
-    pub(super) span: Span,
+    /// The newest order id of ours before it.
+    pub(super) after: u64,
+    /// The newest order id that its process can have made, once that has ended.
+    pub(super) until: Option<u64>,
+}
+
+impl Begun {
+    fn span(&self) -> Span {
+        let since = UnixNanos(self.at.0.saturating_sub(CLOCK_ROOM_NS));
+        Span { since, after: self.after, until: self.until }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -74,8 +86,7 @@ impl Table {
             Line::Begin { key, fingerprint, at_ns, after, until } => {
                 // What no digest stands in was written by nobody we know: nothing matches it.
                 let fingerprint = hex::decode_to_array(&fingerprint).unwrap_or_default();
-                let span = Span { after, until };
-                let begun = Begun { fingerprint, at: UnixNanos(at_ns), span };
+                let begun = Begun { fingerprint, at: UnixNanos(at_ns), after, until };
                 self.drop_answer(&key);
                 self.entries.insert(key, Entry { begun, state: State::InWork });
             }
@@ -96,7 +107,7 @@ impl Table {
                 State::Answered(_) => continue,
             };
             entry.state = State::Unclear { earlier: true, answer };
-            entry.begun.span.until.get_or_insert(last_order);
+            entry.begun.until.get_or_insert(last_order);
         }
         let mut keys: Vec<(UnixNanos, String)> =
             self.entries.iter().map(|(key, entry)| (entry.begun.at, key.clone())).collect();
@@ -116,7 +127,7 @@ impl Table {
             let detail = "this Idempotency-Key came before with another request";
             return Err(Problem::invalid("idempotency_key_reused", detail));
         }
-        let span = entry.begun.span;
+        let span = entry.begun.span();
         match &mut entry.state {
             State::InWork => Err(Problem::conflict(
                 "idempotency_key_in_flight",
@@ -190,24 +201,42 @@ impl Table {
         lines
     }
 
+    /// The answers that are kept.
+    pub(super) fn answers(&self) -> impl Iterator<Item = &Answer> {
+        self.entries.values().filter_map(|entry| match &entry.state {
+            State::Answered(answer) => Some(answer.as_ref()),
+            State::InWork | State::Unclear { .. } => None,
+        })
+    }
+
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Forgets the oldest keys beyond the bounds. A key in work is nobody's oldest.
+    /// Forgets the oldest keys beyond the bounds, answered ones first: a repetition of what nobody
+    /// knows the end of could do it twice. A key in work is nobody's oldest.
     fn make_room(&mut self, now: UnixNanos) {
-        while let Some(oldest) = self.settled.front() {
+        loop {
             let too_many = self.settled.len() >= Self::CAPACITY || self.bytes > Self::ANSWER_BYTES;
-            let is_old = self.entries.get(oldest).is_none_or(|entry| {
-                now.0.saturating_sub(entry.begun.at.0) / 1_000_000_000 > Self::KEPT_SECONDS
+            let answered = self.settled.iter().find(|key| self.is_answered(key));
+            let old = answered.filter(|key| {
+                self.entries.get(*key).is_none_or(|entry| {
+                    now.0.saturating_sub(entry.begun.at.0) / 1_000_000_000 > Self::KEPT_SECONDS
+                })
             });
-            if !too_many && !is_old {
-                return;
-            }
-            let Some(key) = self.settled.pop_front() else { return };
+            let leaving = match (too_many, answered) {
+                (true, None) => self.settled.front(),
+                (true, Some(_)) => answered,
+                (false, _) => old,
+            };
+            let Some(key) = leaving.cloned() else { return };
             self.free(&key);
         }
+    }
+
+    fn is_answered(&self, key: &str) -> bool {
+        self.entries.get(key).is_none_or(|entry| matches!(entry.state, State::Answered(_)))
     }
 
     fn work_on(&mut self, key: &str) {
@@ -228,3 +257,5 @@ impl Table {
         self.settled.retain(|settled| settled != key);
     }
 }
+
+const CLOCK_ROOM_NS: u64 = 10_000_000_000;

@@ -130,7 +130,9 @@ async fn after_a_kill_the_route_says_what_became_of_it() {
         Traced::Known((StatusCode::CREATED, "order 20").into_response())
     };
     let found = bench.send_traced("known", "a", StatusCode::CREATED, known).await;
-    assert_eq!(*span.lock().unwrap(), Span { after: 7, until: Some(50) });
+    let span = *span.lock().unwrap();
+    assert_eq!((span.after, span.until), (7, Some(50)));
+    assert!(span.since < wall_now() && span.since.0 > 0);
     assert_eq!(text(found).await, "order 20");
     assert_eq!(bench.done(), 1);
 
@@ -182,6 +184,92 @@ async fn a_sender_that_hangs_up_does_not_stop_the_work() {
         tokio::task::yield_now().await;
     }
     assert_eq!(bench.done(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_freed_key_is_free_only_once_the_file_says_so() {
+    let bench = Bench::new();
+    let keys = Arc::clone(&bench.keys);
+    let (go, goes) = tokio::sync::oneshot::channel::<()>();
+    let (working, works) = tokio::sync::oneshot::channel();
+    let refused = tokio::spawn(async move {
+        let mut headers = HeaderMap::new();
+        headers.insert("idempotency-key", "k".parse().unwrap());
+        let work = async move {
+            working.send(()).unwrap();
+            goes.await.unwrap();
+            StatusCode::SERVICE_UNAVAILABLE
+        };
+        let request = Keyed::trades(&headers, "POST /v1/orders", &"a");
+        keys.once(request, |_| Traced::Absent, work).await
+    });
+    works.await.unwrap();
+    let again = || {
+        let fingerprint = fingerprint("POST /v1/orders", &"a");
+        let begun = Begun { fingerprint, at: wall_now(), after: 0, until: None };
+        bench.keys.lock().begin("k", begun).map(|_| ())
+    };
+    {
+        // Another request's line is being written.
+        let _writing = bench.keys.log.as_ref().unwrap().lock().unwrap();
+        go.send(()).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        assert_eq!(again().unwrap_err().status(), StatusCode::CONFLICT);
+    }
+    assert_eq!(refused.await.unwrap().status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(again().is_ok());
+}
+
+#[tokio::test]
+async fn what_only_ends_trading_is_done_again_after_an_unclear_end() {
+    let mut bench = Bench::new();
+    bench.effect = Effect::Calms;
+    bench.send("k", "a", StatusCode::GATEWAY_TIMEOUT).await;
+    let again = bench.send("k", "a", StatusCode::OK).await;
+    assert_eq!((again.status(), bench.done()), (StatusCode::OK, 2));
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_be_read_is_no_absent_key() {
+    let bench = Bench::new();
+    let raw = "ключ".as_bytes();
+    let long = [b'k'; 129];
+    let rows: [&[&[u8]]; 4] = [&[raw], &[b"k", b"k"], &[b""], &[&long]];
+    for keys in rows {
+        let mut headers = HeaderMap::new();
+        for key in keys {
+            let value = axum::http::HeaderValue::from_bytes(key).unwrap();
+            headers.append("idempotency-key", value);
+        }
+        let done = Arc::clone(&bench.done);
+        let work = async move {
+            done.fetch_add(1, Ordering::Relaxed);
+            StatusCode::CREATED
+        };
+        let request = Keyed::trades(&headers, "s", &"a");
+        let answer = bench.keys.once(request, |_| Traced::Absent, work).await;
+        assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{keys:?}");
+    }
+    assert_eq!(bench.done(), 0);
+}
+
+#[tokio::test]
+async fn a_key_of_unknown_end_outlives_answered_ones_and_the_day() {
+    let keys = Arc::new(Idempotency::default());
+    let bench = Bench { keys, ..Bench::new() };
+    bench.send("unclear", "a", StatusCode::GATEWAY_TIMEOUT).await;
+    for number in 0..Table::CAPACITY + 10 {
+        bench.send(&number.to_string(), "a", StatusCode::OK).await;
+    }
+    assert_eq!(bench.keys.lock().len(), Table::CAPACITY);
+    let next_week = enigma_types::UnixNanos(wall_now().0 + 7 * 86_400 * 1_000_000_000);
+    bench.keys.lock().take_over(next_week, 0);
+    assert_eq!(bench.keys.lock().len(), 1);
+    let done = bench.done();
+    bench
+        .send_traced("unclear", "a", StatusCode::OK, |_| Traced::InDoubt(Problem::not_ready()))
+        .await;
+    assert_eq!(bench.done(), done);
 }
 
 #[tokio::test]

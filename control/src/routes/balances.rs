@@ -23,19 +23,21 @@ pub(crate) struct Balance {
     asset: String,
     wallet: String,
     available: Option<String>,
-    venue_time: String,
-    venue_time_ns: u64,
+    /// Absent where the venue didn't say when.
+    venue_time: Option<String>,
+    venue_time_ns: Option<u64>,
 }
 
 impl Balance {
     pub(crate) fn new(report: &BalanceReport, naming: &Naming) -> Self {
+        let told = Some(report.venue_time).filter(|time| time.0 > 0);
         Self {
             account: naming.account(report.account),
             asset: report.asset.to_string(),
             wallet: report.wallet.to_string(),
             available: report.available.map(|amount| amount.to_string()),
-            venue_time: rfc3339(report.venue_time),
-            venue_time_ns: report.venue_time.0,
+            venue_time: told.map(rfc3339),
+            venue_time_ns: told.map(|time| time.0),
         }
     }
 }

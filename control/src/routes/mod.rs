@@ -22,6 +22,7 @@ pub(crate) mod session;
 pub(crate) mod status;
 pub(crate) mod strategies;
 pub(crate) mod strategy_acts;
+pub(crate) mod strategy_kinds;
 pub(crate) mod venues;
 
 use std::sync::Arc;
@@ -70,6 +71,7 @@ pub(crate) fn router(app: App) -> Router {
         .merge(instruments::routes())
         .merge(strategies::routes())
         .merge(strategy_acts::routes())
+        .merge(strategy_kinds::routes())
         .merge(orders::routes())
         .merge(positions::routes())
         .merge(balances::routes())

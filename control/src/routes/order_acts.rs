@@ -17,6 +17,7 @@ use super::orders::Order;
 use super::receipt::BarrierReceipt;
 use crate::app::App;
 use crate::idempotency::{Keyed, Span, Traced};
+use crate::manual_orders::ORDERS;
 use crate::naming::Naming;
 use crate::problem::Problem;
 use crate::request::{JsonBody, QueryString, order_in_path};
@@ -244,11 +245,12 @@ async fn place_order(
     }
     app.wait_until(|| app.engine.model().orders.contains_key(&id)).await;
     tracing::info!(order = %id, "order placed by hand");
-    Ok(created(Order::by_id(app, id)?))
+    // No refusal from here on: that would free the key, and a repetition would place another.
+    Ok(created(Order::by_id(app, id).map_err(|_| Problem::placed_unseen(id))?))
 }
 
 fn created(order: Order) -> Response {
-    let location = [(header::LOCATION, format!("/v1/orders/{}", order.id()))];
+    let location = [(header::LOCATION, format!("{ORDERS}{}", order.id()))];
     (StatusCode::CREATED, location, Json(order)).into_response()
 }
 
@@ -266,26 +268,44 @@ fn trace_order(app: &App, wish: &Place, span: Span) -> Traced {
     };
     let model = app.engine.model();
     if let Some(view) = app.manual_orders.made_by(&model, &order, span) {
-        return Traced::Known(known_order(view, &model, &naming));
+        return known_order(view, &model, &naming);
     }
-    let reconciled = model.reconciled.get(&order.account).copied().unwrap_or(false);
-    if span.until.is_none() || reconciled {
+    if span.until.is_none() {
         return Traced::Absent;
     }
-    let detail = "this key's order isn't known: the venue is being asked for its orders";
-    Traced::InDoubt(Problem::unavailable("not_ready", detail))
+    if !model.reconciled.get(&order.account).copied().unwrap_or(false) {
+        let detail = "this key's order isn't known: the venue is being asked for its orders";
+        return Traced::InDoubt(Problem::unavailable("not_ready", detail));
+    }
+    let forgotten = model.newest_dropped.is_some_and(|dropped| dropped.get() > span.after);
+    if forgotten || has_unowned_fill(&model, &order, span) {
+        let detail = "what became of this key's order isn't known here any more: look at the \
+                      venue, then place it with a new key if it is wanted still";
+        return Traced::InDoubt(Problem::conflict("idempotency_key_unclear", detail));
+    }
+    Traced::Absent
 }
 
-fn known_order(view: &OrderView, model: &ReadModel, naming: &Naming) -> Response {
+/// After a power failure the journal's last tenth of a second may be gone with an order that the
+/// venue has filled since: its fills then belong to nobody.
+fn has_unowned_fill(model: &ReadModel, order: &ManualOrder, span: Span) -> bool {
+    model.fills.iter().any(|view| {
+        view.client_order_id.is_none()
+            && (view.account, view.instrument) == (order.account, order.instrument)
+            && view.fill.side == order.side
+            && view.venue_time >= span.since
+    })
+}
+
+fn known_order(view: &OrderView, model: &ReadModel, naming: &Naming) -> Traced {
     let id = view.client_order_id;
     if let Some(cause) = view.not_sent {
-        return Problem::not_sent(&format!("order {id}"), cause).into_response();
+        let problem = Problem::not_sent(&format!("order {id}"), cause);
+        return Traced::Known(problem.into_response());
     }
     match Order::new(view, model, naming) {
-        Some(order) => created(order),
-        None => {
-            Problem::not_found("no_such_order", format!("there is no order {id}")).into_response()
-        }
+        Some(order) => Traced::Known(created(order)),
+        None => Traced::InDoubt(Problem::placed_unseen(id)),
     }
 }
 

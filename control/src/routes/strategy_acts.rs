@@ -173,8 +173,18 @@ fn trace_start(strategy: Strategy, state: StrategyState) -> Traced {
         | StrategyState::Running
         | StrategyState::Paused
         | StrategyState::Stopping => Traced::Known(Json(Started { strategy }).into_response()),
-        StrategyState::Loaded | StrategyState::Stopped | StrategyState::Faulted => Traced::Absent,
+        StrategyState::Loaded => Traced::Absent,
+        // It may have run since and been ended, by its task or by somebody.
+        StrategyState::Stopped | StrategyState::Faulted => Traced::InDoubt(unclear("start")),
     }
+}
+
+fn unclear(act: &str) -> Problem {
+    let detail = format!(
+        "the daemon ended before this was answered, and the strategy stands still: {act} it with \
+         a new key"
+    );
+    Problem::conflict("idempotency_key_unclear", detail)
 }
 
 fn trace_resume(strategy: Strategy, state: StrategyState) -> Traced {
@@ -182,11 +192,7 @@ fn trace_resume(strategy: Strategy, state: StrategyState) -> Traced {
         StrategyState::Warming | StrategyState::Running => {
             Traced::Known(Json(Started { strategy }).into_response())
         }
-        StrategyState::Paused => {
-            let detail = "the daemon ended before this was answered, and the strategy is paused: \
-                          resume it with a new key";
-            Traced::InDoubt(Problem::conflict("idempotency_key_unclear", detail))
-        }
+        StrategyState::Paused => Traced::InDoubt(unclear("resume")),
         StrategyState::Loaded
         | StrategyState::Stopping
         | StrategyState::Stopped

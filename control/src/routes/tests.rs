@@ -333,6 +333,7 @@ async fn the_document_names_every_route() {
         "/v1/strategies/{id}/pause",
         "/v1/strategies/{id}/resume",
         "/v1/strategies/{id}/stop",
+        "/v1/strategy-kinds",
         "/v1/orders",
         "/v1/orders/{client_order_id}",
         "/v1/positions",

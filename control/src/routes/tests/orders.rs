@@ -3,11 +3,16 @@
 use axum::http::StatusCode;
 use enigma_engine::command::{Receipt, Refusal};
 use enigma_engine::handle::CommandError;
-use enigma_types::NotSentCause;
+use enigma_engine::snapshot::{FillView, ReadModel};
+use enigma_types::{
+    AccountId, Asset, ClientOrderId, Fill, InstrumentId, Liquidity, NotSentCause, Price, Quantity,
+    Side, TradeId, VenueOrderId,
+};
 use serde_json::json;
 
 use super::check;
 use super::scripted::{Scripted, order};
+use crate::timestamp::wall_now;
 
 #[tokio::test]
 async fn an_order_placed_twice_with_one_key_is_sent_once() {
@@ -37,6 +42,80 @@ async fn an_order_placed_twice_with_one_key_is_sent_once() {
 }
 
 #[tokio::test]
+async fn an_order_that_was_placed_and_is_not_shown_is_never_placed_again() {
+    let daemon = Scripted::new();
+    daemon.on_command(|_, _| {
+        let placed = enigma_types::ClientOrderId::new(20);
+        Ok(Receipt { placed, ..Receipt::default() })
+    });
+    let wish = json!({ "instrument": "binance_usdm:BTCUSDT", "side": "buy",
+                       "price": "60000", "quantity": "1" });
+    for _ in 0..2 {
+        let key = [("idempotency-key", "k1")];
+        let answer = daemon.ask_with("POST", "/v1/orders", Some(wish.clone()), &key).await;
+        check(&answer, 504, "timed_out");
+        assert!(answer.body["detail"].as_str().unwrap().contains("order 20"), "{:?}", answer.body);
+    }
+    assert_eq!(daemon.commands(), 1);
+}
+
+#[tokio::test]
+async fn an_order_of_unknown_end_is_placed_again_only_where_its_absence_is_proved() {
+    type Change = fn(&mut ReadModel);
+    let rows: [(&str, Change, u16, usize); 5] = [
+        ("not reconciled", |model| _ = model.reconciled.insert(AccountId(0), false), 503, 1),
+        ("reconciled, and nothing of it", |_| (), 504, 2),
+        (
+            "an older order was dropped",
+            |model| model.newest_dropped = ClientOrderId::new(5),
+            504,
+            2,
+        ),
+        ("a newer one was", |model| model.newest_dropped = ClientOrderId::new(15), 409, 1),
+        ("a fill that nobody owns", |model| unowned_buy(model), 409, 1),
+    ];
+    for (what, change, status, commands) in rows {
+        let daemon = Scripted::new();
+        daemon.change(|model| {
+            order(model, 10, 0, false);
+            model.reconciled.insert(AccountId(0), true);
+        });
+        daemon.on_command(|_, _| Err(CommandError::TimedOut));
+        let wish = json!({ "instrument": "binance_usdm:BTCUSDT", "side": "buy",
+                           "price": "60000", "quantity": "1" });
+        let key = [("idempotency-key", "k")];
+        let place = || daemon.ask_with("POST", "/v1/orders", Some(wish.clone()), &key);
+        assert_eq!(place().await.status, StatusCode::GATEWAY_TIMEOUT);
+        daemon.restart_keys();
+        daemon.change(change);
+        let again = place().await;
+        let found = (again.status.as_u16(), daemon.commands());
+        assert_eq!(found, (status, commands), "{what}: {:?}", again.body);
+    }
+}
+
+/// A fill on the account that belongs to no order of ours.
+fn unowned_buy(model: &mut ReadModel) {
+    model.fills.push_back(FillView {
+        account: AccountId(0),
+        instrument: InstrumentId(0),
+        client_order_id: None,
+        venue_order_id: VenueOrderId(7),
+        strategy: None,
+        fill: Fill {
+            trade_id: TradeId(1),
+            side: Side::Buy,
+            price: Price(600_000),
+            quantity: Quantity(1_000),
+            liquidity: Liquidity::Taker,
+            fee: None,
+            fee_asset: Asset::default(),
+        },
+        venue_time: wall_now(),
+    });
+}
+
+#[tokio::test]
 async fn orders_that_make_no_sense_never_reach_the_engine() {
     let daemon = Scripted::new();
     let rows = [
@@ -58,6 +137,11 @@ async fn orders_that_make_no_sense_never_reach_the_engine() {
         }
         check(&daemon.ask("POST", "/v1/orders", Some(wish)).await, 422, code);
     }
+    let bare = json!({ "instrument": "binance_usdm:BTCUSDT", "side": "buy", "quantity": 0.5 });
+    let refused = daemon.ask("POST", "/v1/orders", Some(bare)).await;
+    check(&refused, 422, "invalid_body");
+    let detail = refused.body["detail"].as_str().unwrap();
+    assert!(detail.starts_with("quantity: ") && detail.contains("a decimal in quotes"), "{detail}");
     assert_eq!(daemon.commands(), 0);
 }
 

@@ -113,6 +113,11 @@ impl Scripted {
         *self.engine.script.lock().unwrap() = Box::new(script);
     }
 
+    /// Another process goes on with this one's keys.
+    pub(super) fn restart_keys(&self) {
+        self.app.idempotency.end_of_process();
+    }
+
     pub(super) fn commands(&self) -> usize {
         *self.engine.commands.lock().unwrap()
     }

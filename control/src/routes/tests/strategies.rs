@@ -90,3 +90,38 @@ async fn strategies_are_started_once_with_one_key() {
     let other = daemon.ask_with("POST", "/v1/strategies/a/pause", None, &key).await;
     check(&other, 422, "idempotency_key_reused");
 }
+
+#[tokio::test]
+async fn a_start_of_unknown_end_starts_nothing_that_was_ended_since() {
+    let rows = [
+        (StrategyState::Loaded, 504, 2),
+        (StrategyState::Running, 200, 1),
+        (StrategyState::Paused, 200, 1),
+        (StrategyState::Stopped, 409, 1),
+        (StrategyState::Faulted, 409, 1),
+    ];
+    for (state, status, commands) in rows {
+        let daemon = Scripted::new();
+        daemon.change(|model| strategy(model, 1, "a", StrategyState::Loaded));
+        daemon.on_command(|_, _| Err(enigma_engine::handle::CommandError::TimedOut));
+        let key = [("idempotency-key", "k")];
+        let start = || daemon.ask_with("POST", "/v1/strategies/a/start", None, &key);
+        assert_eq!(start().await.status, StatusCode::GATEWAY_TIMEOUT);
+        daemon.restart_keys();
+        daemon.change(|model| strategy(model, 1, "a", state));
+        let again = start().await;
+        let found = (again.status.as_u16(), daemon.commands());
+        assert_eq!(found, (status, commands), "{state:?}: {:?}", again.body);
+    }
+}
+
+#[tokio::test]
+async fn every_kind_of_strategy_is_described_with_its_parameters() {
+    let kinds = Scripted::new().ask("GET", "/v1/strategy-kinds", None).await.body;
+    let rows: Vec<_> = kinds["items"].as_array().unwrap().iter().collect();
+    assert_eq!(rows.len(), enigma_types::StrategyKind::ALL.len());
+    for row in rows {
+        assert_eq!(row["kind"], row["parameters"]["title"]);
+        assert!(row["parameters"]["properties"].as_object().is_some_and(|rows| !rows.is_empty()));
+    }
+}
