@@ -40,6 +40,9 @@ pub(crate) struct Shared {
     pub(crate) metrics: Arc<EngineMetrics>,
     pub(crate) instruments: OnceLock<Arc<InstrumentTable>>,
     pub(crate) phase: Mutex<Phase>,
+    /// Set once, before anything is stopped: what could trade is refused from here on, whatever
+    /// had been queued before.
+    pub(crate) draining: AtomicBool,
     /// Set once: the pinned thread, then the writer, leave their loops.
     pub(crate) stopping: AtomicBool,
     pub(crate) threads: Mutex<Vec<JoinHandle<()>>>,
@@ -252,6 +255,7 @@ impl EngineHandle {
     pub fn shutdown(&self, cancel_orders: bool, timeout: Duration) -> bool {
         let deadline = Instant::now() + timeout;
         let mut settled = true;
+        self.shared.draining.store(true, Ordering::Release);
         if self.phase() == Phase::Running && cancel_orders {
             let stopped = self.execute(DeskCommand::StopAll, timeout);
             let scope = enigma_trading::command::CancelScope::All;

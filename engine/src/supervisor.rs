@@ -126,6 +126,7 @@ impl Engine {
             metrics,
             instruments: OnceLock::new(),
             phase: Mutex::new(Phase::LoadingInstruments { last_error: None }),
+            draining: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             threads: Mutex::new(Vec::new()),
             facts,

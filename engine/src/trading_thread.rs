@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arrayvec::ArrayVec;
-use enigma_trading::command::{DeskCommand, Receipt};
+use enigma_trading::command::{DeskCommand, Receipt, Refusal};
 use enigma_trading::desk::{Actions, Desk};
 use enigma_trading::journal::{Probe, Stage};
 use enigma_trading::risk::{Limit, LimitUse};
@@ -140,6 +140,12 @@ impl FusedThread {
             let Some(Envelope { command, reply }) = self.shared.commands.pop() else { break };
             any = true;
             self.shared.metrics.trading.commands.add(1);
+            // Looked at after the command was taken: whatever comes behind the first stop of a
+            // drain sees it.
+            if command.may_trade() && self.shared.draining.load(Ordering::Acquire) {
+                let _ = reply.try_send(Err(Refusal::Draining));
+                continue;
+            }
             let now = self.now();
             let rearm = matches!(command, DeskCommand::Rearm);
             if matches!(command, DeskCommand::Kill { .. }) {
@@ -418,3 +424,6 @@ const LONGEST_WAIT: Duration = Duration::from_millis(50);
 const MAX_STRATEGIES: usize = 64;
 const LIMITS_INTERVAL: Nanos = Nanos::from_millis(250);
 const DISPLAY_INTERVAL: Nanos = Nanos::from_millis(100);
+
+#[cfg(test)]
+mod tests;

@@ -108,6 +108,32 @@ pub struct Receipt {
     pub state: Option<StrategyState>,
 }
 
+impl DeskCommand {
+    /// Whether an order could come of it, at once or later. An engine that is stopping refuses
+    /// these.
+    pub const fn may_trade(&self) -> bool {
+        match self {
+            Self::Create { .. }
+            | Self::Start { .. }
+            | Self::Resume { .. }
+            | Self::Place(_)
+            | Self::Replace { .. }
+            | Self::Rearm => true,
+            Self::Update { .. }
+            | Self::Delete { .. }
+            | Self::Pause { .. }
+            | Self::Stop { .. }
+            | Self::PauseAll
+            | Self::StopAll
+            | Self::Cancel { .. }
+            | Self::CancelAll { .. }
+            | Self::Kill { .. }
+            | Self::SetLimits { .. }
+            | Self::Reconcile => false,
+        }
+    }
+}
+
 /// Why a command was refused. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -137,6 +163,8 @@ pub enum Refusal {
     Killed,
     #[error("the journal has no room")]
     JournalFull,
+    #[error("the engine is stopping")]
+    Draining,
     #[error("there is no account for {0}")]
     NoAccount(enigma_types::VenueId),
     #[error("a description of {bytes} bytes is too long: {most} at the most")]

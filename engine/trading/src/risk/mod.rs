@@ -384,9 +384,9 @@ impl RiskBook {
         let at = now.mono;
         let own_limit = self.row(strategy).and_then(|row| row.max_messages_per_second);
         let own = self.strategy_messages.get_mut(usize::from(strategy.0));
-        let own = own_limit.zip(own).and_then(|(limit, throttle)| {
-            checks::throttle(throttle.cancels.count(at), limit)
-        });
+        let own = own_limit
+            .zip(own)
+            .and_then(|(limit, throttle)| checks::throttle(throttle.cancels.count(at), limit));
         let [a_second, ..] = self.engine.max_messages;
         let cancels = self.engine_messages.cancels.count(at);
         own.or_else(|| checks::throttle(cancels, throttle::share(a_second, strategy)))
