@@ -3,6 +3,7 @@
 
 use axum::http::StatusCode;
 use enigma_engine::snapshot::{FillView, ReadModel};
+use enigma_types::Side;
 
 use super::fills::{Fill, Filter};
 use super::history;
@@ -16,11 +17,12 @@ use crate::store::{
 /// The fill behind which a page begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum FillPlace {
-    /// By account, instrument and trade id: where it stands is looked up.
+    /// By account, instrument, trade id and side: where it stands is looked up.
     Told {
         account: u16,
         instrument: u16,
         trade: u64,
+        side: Side,
     },
     Stored(SequencePlace),
 }
@@ -102,11 +104,12 @@ impl<'a> Behind<'a> {
         let Some(store) = app.store.as_deref() else { return Ok((Self::default(), after)) };
         let journal = store.journal()?;
         let after = match after {
-            Some(FillPlace::Told { account, instrument, trade }) => {
+            Some(FillPlace::Told { account, instrument, trade, side }) => {
                 let name = naming.instrument_name(enigma_types::InstrumentId(instrument));
                 let account_name = naming.account(enigma_types::AccountId(account));
-                let trade_text = trade.to_string();
-                let found = store.place_of_fill(journal, &account_name, &name, &trade_text).await?;
+                let told = trade.to_string();
+                let fill = (told.as_str(), side.name());
+                let found = store.place_of_fill(journal, &account_name, &name, fill).await?;
                 found.map(FillPlace::Stored).or(after)
             }
             Some(FillPlace::Stored(_)) | None => after,
@@ -177,6 +180,7 @@ async fn stored(
 
 fn is_same(view: &FillView, stored: &StoredFill, naming: &Naming) -> bool {
     view.fill.trade_id.0.to_string() == stored.trade_id
+        && view.fill.side.name() == stored.side
         && naming.instrument_name(view.instrument) == stored.instrument
         && naming.account(view.account) == stored.account
 }
@@ -189,13 +193,15 @@ impl FillPlace {
             account: view.account.0,
             instrument: view.instrument.0,
             trade: view.fill.trade_id.0,
+            side: view.fill.side,
         }
     }
 
     pub(super) fn cursor(&self) -> String {
         let numbers: &[u64] = match self {
-            Self::Told { account, instrument, trade } => {
-                &[u64::from(*account), u64::from(*instrument), *trade]
+            Self::Told { account, instrument, trade, side } => {
+                let sells = u64::from(*side == Side::Sell);
+                &[u64::from(*account), u64::from(*instrument), *trade, sells]
             }
             Self::Stored(place) => &[place.journal, place.sequence],
         };
@@ -208,10 +214,11 @@ impl FillPlace {
         let parts = history::parts_of(cursor, LIST)?;
         let numbers: Option<Vec<u64>> = parts.iter().map(|part| part.parse().ok()).collect();
         match numbers?.as_slice() {
-            [account, instrument, trade] => Some(Self::Told {
+            [account, instrument, trade, sells @ (0 | 1)] => Some(Self::Told {
                 account: u16::try_from(*account).ok()?,
                 instrument: u16::try_from(*instrument).ok()?,
                 trade: *trade,
+                side: if *sells == 1 { Side::Sell } else { Side::Buy },
             }),
             [journal, sequence] => {
                 Some(Self::Stored(SequencePlace { journal: *journal, sequence: *sequence }))
@@ -227,9 +234,9 @@ mod tests {
 
     #[test]
     fn a_place_comes_back_from_its_cursor() {
-        let told = FillPlace::Told { account: 1, instrument: 2, trade: 3 };
+        let told = |side| FillPlace::Told { account: 1, instrument: 2, trade: 3, side };
         let stored = FillPlace::Stored(SequencePlace { journal: 4, sequence: 5 });
-        for place in [told, stored] {
+        for place in [told(Side::Buy), told(Side::Sell), stored] {
             assert_eq!(FillPlace::of_cursor(&place.cursor()), Some(place));
         }
         assert_eq!(FillPlace::of_cursor("0.0.1"), None);

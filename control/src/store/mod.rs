@@ -127,7 +127,7 @@ impl Store {
         if let Some(path) = &self.file {
             make_private(path)?;
         }
-        Ok(migrator().run(&self.pool).await?)
+        Ok(migrator(&MIGRATIONS).run(&self.pool).await?)
     }
 
     /// The store's number for the journal that is followed: rows of other numbers are history that
@@ -202,14 +202,16 @@ const SQLITE_SETUP: &[&str] = &["PRAGMA journal_mode = WAL", "PRAGMA synchronous
 const POSTGRES_SETUP: &[&str] = &["SET statement_timeout = '20s'", "SET lock_timeout = '10s'"];
 
 /// Every migration ever shipped. Their texts stay as they are: databases outlive programs.
-const MIGRATIONS: [(i64, &str, &str); 1] =
-    [(1, "history", include_str!("../../migrations/0001_history.sql"))];
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (1, "history", include_str!("../../migrations/0001_history.sql")),
+    (2, "sides", include_str!("../../migrations/0002_sides.sql")),
+];
 
-fn migrator() -> Migrator {
-    let migrations = MIGRATIONS.map(|(version, name, text)| {
+fn migrator(migrations: &[(i64, &'static str, &'static str)]) -> Migrator {
+    let migrations = migrations.iter().map(|&(version, name, text)| {
         Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)
     });
-    Migrator::with_migrations(migrations.into())
+    Migrator::with_migrations(migrations.collect())
 }
 
 /// The file is for its owner alone, and so are those that SQLite lays beside it.

@@ -118,6 +118,6 @@ impl Place {
 /// What tells the rows of a table apart within a journal.
 const AGAIN: [(&str, &[&str]); 3] = [
     ("orders", &["client_order_id"]),
-    ("fills", &["account", "instrument", "trade_id"]),
-    ("ledger", &["kind", "account", "instrument", "trade_id"]),
+    ("fills", &["account", "instrument", "trade_id", "side"]),
+    ("ledger", &["kind", "account", "instrument", "trade_id", "side"]),
 ];

@@ -157,6 +157,7 @@ impl Scribe<'_> {
             Cell::text(self.naming.account(view.account)),
             Cell::text(instrument.name()),
             Cell::text(view.fill.trade_id.0.to_string()),
+            Cell::text(view.fill.side.name()),
             Cell::number(view.venue_time.0),
         ]))
     }
@@ -164,15 +165,15 @@ impl Scribe<'_> {
     /// A result is dated as the fill that realised it.
     fn realised(&self, step: &Move, realised: &Realised) -> Result<(u64, Vec<Cell>), StoreError> {
         let instrument = self.instrument(realised.instrument)?;
-        let (sequence, at, trade, strategy) = match step {
+        let (sequence, at, trade, side, strategy) = match step {
             Move::Filled(execution) => {
                 let (view, strategy) = (&execution.fill, execution.strategy.clone());
                 let trade = view.fill.trade_id.0.to_string();
-                (execution.sequence, view.venue_time, trade, strategy)
+                (execution.sequence, view.venue_time, trade, view.fill.side.name(), strategy)
             }
             // Told apart from trade ids, which are numbers.
             Move::Bequeathed { sequence, at, .. } => {
-                (*sequence, *at, format!("record-{sequence}"), Some("manual".into()))
+                (*sequence, *at, format!("record-{sequence}"), "", Some("manual".into()))
             }
         };
         let row = vec![
@@ -185,6 +186,7 @@ impl Scribe<'_> {
             Cell::text(self.naming.account(realised.account)),
             Cell::text(instrument.name()),
             Cell::text(trade),
+            Cell::text(side),
             Cell::number(at.0),
         ];
         Ok((sequence, row))
@@ -324,7 +326,7 @@ const FILLS: Table = Table {
         "venue_time_ns",
         "recorded_at_ns",
     ],
-    key: &["journal", "account", "instrument", "trade_id"],
+    key: &["journal", "account", "instrument", "trade_id", "side"],
     changing: &["client_order_id", "strategy"],
 };
 
@@ -340,9 +342,10 @@ const LEDGER: Table = Table {
         "account",
         "instrument",
         "trade_id",
+        "side",
         "at_ns",
     ],
-    key: &["journal", "kind", "account", "instrument", "trade_id"],
+    key: &["journal", "kind", "account", "instrument", "trade_id", "side"],
     changing: &["strategy"],
 };
 

@@ -169,7 +169,7 @@ impl Store {
         journal: u64,
         account: &str,
         instrument: &str,
-        trade_id: &str,
+        (trade_id, side): (&str, &str),
     ) -> Result<Option<SequencePlace>, StoreError> {
         let source = StoredFill::source();
         let mut statement = source.select();
@@ -177,6 +177,7 @@ impl Store {
         statement.push(" AND account = ").bind(Cell::text(account));
         statement.push(" AND instrument = ").bind(Cell::text(instrument));
         statement.push(" AND trade_id = ").bind(Cell::text(trade_id));
+        statement.push(" AND side = ").bind(Cell::text(side));
         Ok(self.rows(&statement, source.read).await?.pop().map(|fill| fill.place))
     }
 

@@ -110,6 +110,8 @@ on_both![
     pages_over_changing_rows_lose_and_double_nothing,
     filters_narrow_what_is_read,
     tables_are_made_once_and_newer_ones_are_left_alone,
+    both_sides_of_a_trade_with_oneself_are_kept,
+    older_tables_are_brought_up_to_date_with_their_rows,
 ];
 
 async fn a_batch_is_written_once_whoever_tries_again(bench: Bench) {
@@ -195,6 +197,66 @@ async fn filters_narrow_what_is_read(bench: Bench) {
     check(Filter { from_ns: Some(20), to_ns: Some(50), ..all() }, &[2, 3, 4]).await;
     check(Filter { instrument: Some("' OR 1 = 1 --".into()), ..all() }, &[]).await;
     check(Filter { journal: Some(9), ..all() }, &[]).await;
+}
+
+async fn run(store: &Store, text: &str) {
+    Statement::new(text).query().execute(&store.pool).await.unwrap();
+}
+
+/// What the store of a first version wrote of one fill and its fee.
+fn fill_of(journal: u64, sequence: u64, side: &str) -> String {
+    format!(
+        "INSERT INTO fills (journal, sequence, account, instrument, trade_id, venue_order_id, side, \
+         price, quantity, liquidity, fee, fee_asset, venue_time_ns, recorded_at_ns) VALUES \
+         ({journal}, {sequence}, 'a', 'i', '77', '{sequence}', '{side}', '1.5', '2', 'taker', \
+         '0.01', 'USDT', 5, 6)"
+    )
+}
+
+async fn both_sides_of_a_trade_with_oneself_are_kept(bench: Bench) {
+    let journal = bench.place().await.journal;
+    run(&bench.store, &fill_of(journal, 4, "buy")).await;
+    run(&bench.store, &fill_of(journal, 5, "sell")).await;
+    let again = Statement::new(&fill_of(journal, 6, "sell"));
+    assert!(again.query().execute(&bench.store.pool).await.is_err(), "one side is kept once");
+    for (side, sequence) in [("buy", 4), ("sell", 5)] {
+        let place = bench.store.place_of_fill(journal, "a", "i", ("77", side)).await.unwrap();
+        assert_eq!(place, Some(SequencePlace { journal, sequence }), "{side}");
+    }
+}
+
+async fn older_tables_are_brought_up_to_date_with_their_rows(bench: Bench) {
+    for table in ["orders", "fills", "ledger", "strategies", "settings", "journals"] {
+        run(&bench.store, &format!("DROP TABLE {table}")).await;
+    }
+    run(&bench.store, "DELETE FROM _sqlx_migrations").await;
+    migrator(&MIGRATIONS[..1]).run(&bench.store.pool).await.unwrap();
+    let journal = bench.place().await.journal;
+    run(&bench.store, &fill_of(journal, 4, "sell")).await;
+    for (sequence, trade, kind) in
+        [(4, "77", "fee"), (4, "77", "realised"), (9, "record-9", "realised")]
+    {
+        let text = format!(
+            "INSERT INTO ledger (journal, sequence, kind, asset, amount, account, instrument, \
+             trade_id, at_ns) VALUES ({journal}, {sequence}, '{kind}', 'USDT', '-0.01', 'a', 'i', \
+             '{trade}', 5)"
+        );
+        run(&bench.store, &text).await;
+    }
+    bench.reopen().migrate().await.unwrap();
+    let fills: Vec<StoredFill> =
+        bench.store.page(&Filter::default(), Order::OldestFirst, None, 9).await.unwrap();
+    assert_eq!(fills.len(), 1);
+    assert_eq!((fills[0].price.as_str(), fills[0].side.as_str()), ("1.5", "sell"));
+    let ledger: Vec<StoredLedgerEntry> =
+        bench.store.page(&Filter::default(), Order::OldestFirst, None, 9).await.unwrap();
+    assert_eq!(ledger.len(), 3);
+    for (trade, side, rows) in [("77", "sell", 2), ("record-9", "", 1)] {
+        let mut found = Statement::new("SELECT sequence FROM ledger WHERE side = ");
+        found.bind(Cell::text(side)).push(" AND trade_id = ").bind(Cell::text(trade));
+        let found = found.query().fetch_all(&bench.store.pool).await.unwrap();
+        assert_eq!(found.len(), rows, "{trade}");
+    }
 }
 
 async fn tables_are_made_once_and_newer_ones_are_left_alone(bench: Bench) {
