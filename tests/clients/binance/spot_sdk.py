@@ -17,34 +17,13 @@ from binance_common.configuration import (
 from binance_common.errors import BadRequestError
 from binance_sdk_spot.spot import Spot
 
+from simulated import WITHIN_SECONDS, Events, account
+
+VENUE = "binance_spot"
 SYMBOL = "BTCUSDT"
-WITHIN_SECONDS = 20
 
 
-def account(line, key_type):
-    for one in line["accounts"]:
-        if (one["venue"], one["role"], one["key_type"]) == ("binance_spot", "trade", key_type):
-            return one
-    raise AssertionError(f"no trading account with {key_type}")
-
-
-class Events:
-    """User events as the SDK hands them over, each under its type."""
-
-    def __init__(self):
-        self.all = []
-
-    def take(self, event):
-        self.all.append(getattr(event, "actual_instance", None) or event)
-
-    async def wait(self, name, wanted):
-        for _ in range(WITHIN_SECONDS * 20):
-            for event in self.all:
-                if type(event).__name__ == name and wanted(event):
-                    return event
-            await asyncio.sleep(0.05)
-        raise AssertionError(f"no {name} came: {self.all}")
-
+class UserEvents(Events):
     async def report(self, client_id, execution):
         return await self.wait(
             "ExecutionReport", lambda e: (e.c, e.x) == (client_id, execution)
@@ -52,7 +31,7 @@ class Events:
 
 
 def rest(line):
-    endpoints, hmac = line["binance_spot"], account(line, "hmac")
+    endpoints, hmac = line["binance_spot"], account(line, VENUE, "hmac")
     client = Spot(
         config_rest_api=ConfigurationRestAPI(
             api_key=hmac["api_key"], api_secret=hmac["secret"], base_path=endpoints["rest"]
@@ -102,7 +81,7 @@ def rest(line):
 
 
 async def order_entry(line, ask):
-    ed25519 = account(line, "ed25519")
+    ed25519 = account(line, VENUE, "ed25519")
     client = Spot(
         config_ws_api=ConfigurationWebSocketAPI(
             api_key=ed25519["api_key"], private_key=ed25519["private_key"],
@@ -112,7 +91,7 @@ async def order_entry(line, ask):
     await client.create_connection()
     logon = (await client.session_logon()).data()
     assert logon.result.api_key == ed25519["api_key"], logon
-    events = Events()
+    events = UserEvents()
     stream = (await client.user_data_stream_subscribe()).stream
     stream.on("message", events.take)
 

@@ -18,34 +18,13 @@ from binance_sdk_derivatives_trading_usds_futures.derivatives_trading_usds_futur
     DerivativesTradingUsdsFutures,
 )
 
+from simulated import Events, account
+
+VENUE = "binance_usdm"
 SYMBOL = "BTCUSDT"
-WITHIN_SECONDS = 20
 
 
-def account(line, key_type):
-    for one in line["accounts"]:
-        if (one["venue"], one["role"], one["key_type"]) == ("binance_usdm", "trade", key_type):
-            return one
-    raise AssertionError(f"no trading account with {key_type}")
-
-
-class Events:
-    """User events as the SDK hands them over, each under its type."""
-
-    def __init__(self):
-        self.all = []
-
-    def take(self, event):
-        self.all.append(getattr(event, "actual_instance", None) or event)
-
-    async def wait(self, name, wanted):
-        for _ in range(WITHIN_SECONDS * 20):
-            for event in self.all:
-                if type(event).__name__ == name and wanted(event):
-                    return event
-            await asyncio.sleep(0.05)
-        raise AssertionError(f"no {name} came: {self.all}")
-
+class UserEvents(Events):
     async def order(self, client_id, execution):
         return await self.wait(
             "OrderTradeUpdate", lambda e: (e.o.c, e.o.x) == (client_id, execution)
@@ -53,7 +32,7 @@ class Events:
 
 
 def rest_client(line):
-    hmac = account(line, "hmac")
+    hmac = account(line, VENUE, "hmac")
     return DerivativesTradingUsdsFutures(
         config_rest_api=ConfigurationRestAPI(
             api_key=hmac["api_key"], api_secret=hmac["secret"],
@@ -91,7 +70,7 @@ async def orders(line, client, taker_rate):
         )
     ).websocket_streams
     await streams.create_connection()
-    events = Events()
+    events = UserEvents()
     (await streams.user_data(key)).on("message", events.take)
 
     rests = client.new_order(
@@ -149,7 +128,7 @@ async def orders(line, client, taker_rate):
 
 
 async def order_entry(line, bid):
-    ed25519 = account(line, "ed25519")
+    ed25519 = account(line, VENUE, "ed25519")
     client = DerivativesTradingUsdsFutures(
         config_ws_api=ConfigurationWebSocketAPI(
             api_key=ed25519["api_key"], private_key=ed25519["private_key"],
