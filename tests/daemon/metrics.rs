@@ -58,6 +58,24 @@ const STILL: [(&str, &str); 2] = [
 const LATER: [&str; 2] = ["enigma_key_expires_timestamp_seconds", "enigma_presigned_nonces"];
 
 #[test]
+fn rules_ask_for_no_metric_that_is_not_there() {
+    let known: BTreeSet<&str> =
+        MOVING.iter().map(|(name, _)| *name).chain(STILL.iter().map(|(name, _)| *name)).collect();
+    let rules = include_str!("../../config/alerts/enigma.yml");
+    let expressions = rules.lines().filter_map(|line| line.split_once("expr:"));
+    let mut asked = 0;
+    for (_, expression) in expressions {
+        let words = expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != ':');
+        for name in words.filter(|word| word.starts_with("enigma_")) {
+            let shown = name.replace("_bucket", "_count");
+            assert!(known.contains(shown.as_str()), "a rule asks for {name}");
+            asked += 1;
+        }
+    }
+    assert!(asked >= 14, "{asked} metrics in the rules");
+}
+
+#[test]
 fn every_promised_metric_is_there_and_moves() {
     let simulator = SimulatorProcess::start(&["--seed", "21", "--limits-multiplier", "100"]);
     let place = Place::new();
