@@ -302,6 +302,13 @@ impl<O: OpenSession> Gateway<O> {
                 live.retry_after = error.retry_after_seconds().map(u64::from).map(Nanos::from_secs);
                 let SlotPlan { venue, kind, .. } = live.plan;
                 tracing::warn!(%venue, session = kind.name(), %error, "a dial failed");
+                // A venue that throttles one connection throttles all from this address.
+                if let Some((status, retry_after_seconds)) = error.refusal() {
+                    let venue_ms = self.core.now(venue).venue_time().as_millis();
+                    if let Some(budgets) = self.core.budgets(live.plan) {
+                        budgets.obey(venue_ms, status, retry_after_seconds);
+                    }
+                }
                 live.doom(ReconnectCause::Dial);
             }
             Made::Answered { call, answer, .. } => {

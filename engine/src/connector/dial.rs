@@ -36,9 +36,17 @@ pub enum DialError {
 impl DialError {
     /// The wait that the server asked for, in seconds.
     pub const fn retry_after_seconds(&self) -> Option<u32> {
+        match self.refusal() {
+            Some((_, retry_after_seconds)) => retry_after_seconds,
+            None => None,
+        }
+    }
+
+    /// The status of a refused upgrade, and the wait that came with it.
+    pub const fn refusal(&self) -> Option<(u16, Option<u32>)> {
         match self {
-            Self::Upgrade(HandshakeError::Refused { retry_after_seconds, .. }) => {
-                *retry_after_seconds
+            Self::Upgrade(HandshakeError::Refused { status, retry_after_seconds, .. }) => {
+                Some((*status, *retry_after_seconds))
             }
             Self::Upgrade(
                 HandshakeError::BadRequest(_)

@@ -4,17 +4,18 @@
 
 mod toy_venue;
 
+use std::io::{Read, Write};
 use std::net::Shutdown;
 
 use enigma_types::{AccountId, Query, UnixNanos};
 use enigma_venues::registry::VenueBudgets;
-use enigma_venues::session::ReconnectReason;
+use enigma_venues::session::{HostRole, ReconnectReason};
 
 use super::*;
 use crate::connector::Host;
 use crate::gateway::pace::DialBudget;
-use crate::loopback::{Identity, patiently};
-use toy_venue::{Rig, VENUE, Venue, cancel, submit, submit_padded};
+use crate::loopback::{Identity, Peer, patiently};
+use toy_venue::{Link, Rig, VENUE, Venue, cancel, submit, submit_padded};
 
 #[test]
 fn a_book_leads_to_an_order_on_the_wire_in_the_same_turn() {
@@ -122,7 +123,12 @@ fn a_request_that_finds_no_session_is_not_sent() {
 #[test]
 fn cancels_and_queries_go_over_a_connection_that_is_not_ready_yet() {
     let mut rig = Rig::new(None, 1);
-    let order = rig.until(|rig| rig.venue.links.try_recv().ok().filter(|it| it.path == "/order"));
+    let mut links = Vec::new();
+    rig.until(|rig| {
+        links.extend(rig.venue.links.try_recv());
+        links.iter().any(|link: &Link| link.path == "/order").then_some(())
+    });
+    let order = links.pop().unwrap();
     rig.say_hello(&order);
     rig.hear("order syncing");
     rig.execute(&submit(1));
@@ -275,11 +281,42 @@ fn a_reconnect_refills_no_budget_and_a_ban_survives_it() {
     assert!(left(&rig, "connections_5m").is_some_and(|dials| dials < 300));
     // Banned, nothing is dialled before the ban's end.
     let dials = rig.shared.counters.dials.get();
-    budget(&rig).ban_until(now.as_millis() + 600_000);
+    budget(&rig).ban_until(now.as_millis(), now.as_millis() + 600_000);
     order.socket.shutdown(Shutdown::Both).unwrap();
     rig.until(|rig| (rig.shared.counters.dials_deferred.get() >= 1).then_some(()));
     assert_eq!(rig.shared.counters.dials.get(), dials);
     assert_eq!(left(&rig, "request_weight_1m"), Some(0));
+}
+
+#[test]
+fn a_ban_told_to_one_upgrade_keeps_all_from_dialling() {
+    let venue = Venue::start(None, "200 OK");
+    let banned = Peer::start(None, |mut stream| {
+        let _ = stream.read(&mut [0; 4_096]);
+        let _ = stream.write_all(b"HTTP/1.1 418 x\r\nRetry-After: 600\r\n\r\nno");
+    });
+    let mut settings = venue.settings(1);
+    for (role, host) in &mut settings.venues[0].hosts {
+        if *role == HostRole::PublicStream {
+            *host = Arc::clone(&banned.host);
+        }
+    }
+    let mut rig = Rig::with(venue, settings);
+    let mut links = Vec::new();
+    rig.until(|rig| {
+        links.extend(rig.venue.links.try_recv());
+        (links.len() == 2 && rig.shared.counters.dials_failed.get() == 1).then_some(())
+    });
+    let order = links.iter().find(|link| link.path == "/order").unwrap();
+    let dials = rig.shared.counters.dials.get();
+    order.socket.shutdown(Shutdown::Both).unwrap();
+    rig.hear("order down");
+    rig.until(|rig| (rig.shared.counters.dials_deferred.get() >= 1).then_some(()));
+    assert_eq!(rig.shared.counters.dials.get(), dials);
+    let rows = rig.shared.counters.rate_limits(VENUE, rig.clock.now(0).wall);
+    let left = rows.iter().find(|row| row.bucket == "request_weight_1m").map(|row| row.remaining);
+    assert_eq!(left, Some(0));
+    assert!(rig.gateway.next_deadline() > rig.clock.mono().plus(Nanos::from_secs(500)));
 }
 
 #[test]

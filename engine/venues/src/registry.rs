@@ -122,7 +122,17 @@ impl VenueBudgets {
         }
     }
 
-    /// When the venue's ban of our address ends, in milliseconds of its time; zero without one.
+    /// Obeys a refusal for our limits that no session got: of a connection's upgrade.
+    pub fn obey(&self, venue_ms: u64, status: u16, retry_after_seconds: Option<u32>) {
+        let retry_at_ms = retry_after_seconds.map(|s| venue_ms + u64::from(s) * 1_000);
+        let _bans_all = match self {
+            Self::BinanceSpot(budget) => budget.obey(venue_ms, status, 0, retry_at_ms),
+            Self::BinanceUsdm(budget) => budget.obey(venue_ms, status, 0, retry_at_ms),
+        };
+    }
+
+    /// Until when our address may ask for nothing, in milliseconds of the venue's time; zero when
+    /// it may.
     pub fn banned_until_ms(&self) -> u64 {
         match self {
             Self::BinanceSpot(budget) => budget.banned_until_ms(),

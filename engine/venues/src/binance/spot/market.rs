@@ -68,12 +68,8 @@ impl SnapshotBudget for RequestBudget {
         Self::take_snapshot(self, venue_ms, weight)
     }
 
-    fn ban_until(&self, venue_ms: u64) {
-        Self::ban_until(self, venue_ms);
-    }
-
-    fn hold_snapshots_until(&self, venue_ms: u64) {
-        Self::hold_snapshots_until(self, venue_ms);
+    fn obey(&self, venue_ms: u64, status: u16, code: i32, retry_at_ms: Option<u64>) {
+        Self::obey(self, venue_ms, status, code, retry_at_ms);
     }
 }
 

@@ -10,6 +10,7 @@ use enigma_types::{
     ReportSource, SessionState,
 };
 
+use super::budget::RequestBudget;
 use super::client_ids::CancelKind;
 use super::order_answers::{AnswerBody, ErrorBody, decode_response};
 use super::order_frames::{write_signed_subscribe, write_subscribe};
@@ -59,6 +60,7 @@ pub struct AccountSession {
     /// When a log-on or subscription that came at a wrong time is tried again.
     retry_at: Nanos,
     retries: u32,
+    budget: RequestBudget,
     state: SessionState,
     rotate_at: Nanos,
     alerts: AlertGate,
@@ -93,6 +95,7 @@ impl AccountSession {
             next_id: 1,
             retry_at: Nanos::MAX,
             retries: 0,
+            budget: RequestBudget::of(plan),
             state: SessionState::Down,
             rotate_at: Nanos::MAX,
             alerts: AlertGate::default(),
@@ -290,6 +293,8 @@ impl AccountSession {
             self.lose_authentication(now, outbox);
             return;
         }
+        let venue_ms = now.venue_time().as_millis();
+        self.budget.obey(venue_ms, status, error.code, error.retry_after_ms());
         let (kind, what) = match status {
             418 | 429 => (AlertKind::RateLimited, "the account's events were throttled"),
             _ => (AlertKind::VenueError, "the account's events were refused"),

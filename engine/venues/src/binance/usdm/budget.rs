@@ -6,8 +6,10 @@
 //! 1200 in a minute for the account, a weight of 2400 in a minute for the address; placing and
 //! changing costs an order and no weight, a cancel a weight of 1 and no order.
 
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::Arc;
 
+use super::reject_codes::{TOO_MANY_ORDERS, TOO_MUCH_WEIGHT};
 use crate::limits::{TokenWindow, Wait, WindowKind};
 use crate::registry::{SessionPlan, VenueBudgets};
 
@@ -26,6 +28,8 @@ struct AddressBudget {
     /// A part of the weight: many books that ask for snapshots at once must leave the rest to
     /// cancels and questions about orders.
     snapshots_1m: TokenWindow,
+    /// A ban stops what weighs nothing too.
+    banned_until_ms: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -51,6 +55,7 @@ impl RequestBudget {
         let address = AddressBudget {
             weight_1m: window(60_000, WEIGHT_1M, percent),
             snapshots_1m: window(60_000, SNAPSHOT_WEIGHT_1M, percent),
+            banned_until_ms: AtomicU64::new(0),
         };
         Self { address: Arc::new(address), account: Arc::new(AccountBudget::new(percent)) }
     }
@@ -83,7 +88,10 @@ impl RequestBudget {
 
     /// Takes one order's share of the account's windows.
     pub fn take_order(&self, venue_ms: u64) -> Result<(), Wait> {
-        self.address.weight_1m.check_ban(venue_ms)?;
+        let wall_ms = self.address.banned_until_ms.load(Relaxed);
+        if venue_ms < wall_ms {
+            return Err(Wait::Banned { wall_ms });
+        }
         let AccountBudget { orders_10s, orders_1m } = &*self.account;
         orders_10s.try_take(venue_ms, 1, 0)?;
         orders_1m.try_take(venue_ms, 1, 0).inspect_err(|_| orders_10s.give_back(1))
@@ -114,18 +122,34 @@ impl RequestBudget {
         window.update_from_venue(venue_ms, used);
     }
 
+    /// Obeys a refusal for our limits, whichever session got it: a ban, a weight that is used up,
+    /// or too many orders. Returns whether it bans all that we could send.
+    pub fn obey(&self, venue_ms: u64, status: u16, code: i32, retry_at_ms: Option<u64>) -> bool {
+        // A wait that is over already is none that anybody could mean.
+        let told = retry_at_ms.filter(|&at| at > venue_ms);
+        // The weight comes back at the next minute, whatever is said.
+        let next_minute = (venue_ms / 60_000 + 1).saturating_mul(60_000);
+        let soon = told.unwrap_or(next_minute).min(next_minute);
+        match (status, code) {
+            (418, _) => self.ban_until(venue_ms, told.unwrap_or(venue_ms + 60_000)),
+            (_, TOO_MUCH_WEIGHT) => self.ban_until(venue_ms, soon),
+            (_, TOO_MANY_ORDERS) => self.update(venue_ms, VenueWindow::Orders10s, u32::MAX),
+            (429, _) => self.address.weight_1m.ban_until(soon),
+            _ => {}
+        }
+        status == 418 || code == TOO_MUCH_WEIGHT
+    }
+
     /// Nothing at all is sent from this address before then: asking while banned makes the ban
-    /// longer.
-    pub fn ban_until(&self, venue_ms: u64) {
-        self.address.weight_1m.ban_until(venue_ms);
+    /// longer. No ban is believed to be longer than the venue's longest.
+    pub fn ban_until(&self, venue_ms: u64, until_ms: u64) {
+        let until_ms = until_ms.min(venue_ms.saturating_add(LONGEST_BAN_MS));
+        self.address.banned_until_ms.fetch_max(until_ms, Relaxed);
+        self.address.weight_1m.ban_until(until_ms);
     }
 
-    /// The venue wants no snapshots before then.
-    pub(super) fn hold_snapshots_until(&self, venue_ms: u64) {
-        self.address.snapshots_1m.ban_until(venue_ms);
-    }
-
-    /// When the address's ban ends; long past or zero when there is none.
+    /// Until when the address may ask for nothing that weighs, banned or not; long past or zero
+    /// when it may.
     pub fn banned_until_ms(&self) -> u64 {
         self.address.weight_1m.banned_until_ms()
     }
@@ -152,6 +176,8 @@ fn scaled(limit: u32, percent: u32) -> u32 {
 const ORDERS_10S: u32 = 300;
 const ORDERS_1M: u32 = 1_200;
 const WEIGHT_1M: u32 = 2_400;
+/// Bans last from two minutes to three days.
+const LONGEST_BAN_MS: u64 = 3 * 86_400_000;
 const SNAPSHOT_WEIGHT_1M: u32 = 1_000;
 
 #[cfg(test)]
@@ -192,6 +218,32 @@ mod tests {
         assert_eq!(left(&budget, 60_000, "snapshot_weight_1m"), 1_000);
     }
 
+    /// Until when orders and cancels are held after a refusal at 80 s.
+    #[track_caller]
+    fn check_refusal(status: u16, code: i32, retry_at_ms: Option<u64>, expected: [Option<u64>; 2]) {
+        let budget = RequestBudget::new(100);
+        budget.obey(80_000, status, code, retry_at_ms);
+        let until = |wait: Result<(), Wait>| wait.err().and_then(|wait| wait.retry_at_ms());
+        let found = [until(budget.take_order(80_000)), until(budget.take_cancel(80_000))];
+        assert_eq!(found, expected, "{status} {code} {retry_at_ms:?}");
+    }
+
+    #[test]
+    fn no_refusal_is_obeyed_for_longer_than_the_venue_refuses() {
+        let days = 80_000 + 3 * 86_400_000;
+        check_refusal(418, -1003, Some(200_000), [Some(200_000); 2]);
+        check_refusal(418, 0, None, [Some(140_000); 2]);
+        check_refusal(418, 0, Some(u64::MAX), [Some(days); 2]);
+        check_refusal(418, -1003, Some(80_000), [Some(140_000); 2]);
+        check_refusal(429, -1003, Some(90_000), [Some(90_000); 2]);
+        check_refusal(429, -1003, Some(1_659_146_400_000), [Some(120_000); 2]);
+        check_refusal(400, -1003, None, [Some(120_000); 2]);
+        check_refusal(429, -1015, Some(200_000), [Some(90_000), None]);
+        check_refusal(429, 0, Some(200_000), [None, Some(120_000)]);
+        check_refusal(429, 0, Some(90_000), [None, Some(90_000)]);
+        check_refusal(503, -1008, Some(90_000), [None; 2]);
+    }
+
     #[test]
     fn the_venues_count_and_its_bans_are_obeyed() {
         let budget = RequestBudget::new(100);
@@ -199,7 +251,7 @@ mod tests {
         assert!(budget.take_order(20_000).is_err());
         assert_eq!(left(&budget, 20_000, "orders_1m"), 0);
         assert_eq!(left(&budget, 20_000, "orders_10s"), 300);
-        budget.ban_until(90_000);
+        budget.ban_until(80_000, 90_000);
         let banned = Err(Wait::Banned { wall_ms: 90_000 });
         assert_eq!(budget.take_cancel(80_000), banned);
         assert_eq!(budget.take_order(80_000), banned);
@@ -215,7 +267,7 @@ mod tests {
         assert_eq!(first.take_query(0, 40), Ok(()));
         let second_left = |bucket| left(&second, 0, bucket);
         assert_eq!((second_left("orders_10s"), second_left("request_weight_1m")), (300, 2_360));
-        first.ban_until(5_000);
+        first.ban_until(4_000, 5_000);
         assert!(second.take_order(4_000).is_err());
     }
 

@@ -23,6 +23,8 @@ pub const NO_SUCH_ORDER: i32 = -2013;
 pub const LISTEN_KEY_GONE: i32 = -1125;
 /// "Too many requests", with HTTP 429 or 418.
 pub const TOO_MUCH_WEIGHT: i32 = -1003;
+/// "Too many new orders", with HTTP 429.
+pub const TOO_MANY_ORDERS: i32 = -1015;
 
 /// Judges an error answer to a submit, cancel or replace.
 pub fn judge(request: RequestKind, status: u16, code: i32) -> Verdict {
@@ -44,7 +46,7 @@ pub const fn is_authentication(code: i32) -> bool {
 fn class_of(request: RequestKind, code: i32) -> Option<RejectClass> {
     let class = match code {
         _ if is_authentication(code) => RejectClass::Authentication,
-        TOO_MUCH_WEIGHT | -1015 => RejectClass::RateLimit,
+        TOO_MUCH_WEIGHT | TOO_MANY_ORDERS => RejectClass::RateLimit,
         THROTTLED => RejectClass::VenueUnavailable,
         -1021 | -5028 => RejectClass::ClockSkew,
         -1013 | -1111 | -2025 | -4164 | -4131 => RejectClass::Filter,

@@ -13,7 +13,7 @@ use enigma_types::{
 use super::account_answers::{PositionSide, decode_error_code};
 use super::alerts::AlertGate;
 use super::auth::composed;
-use super::budget::{RequestBudget, VenueWindow};
+use super::budget::RequestBudget;
 use super::fields::{ReadError, fields, need};
 use super::reject_codes::{LISTEN_KEY_GONE, is_authentication};
 use super::symbols::SymbolTable;
@@ -192,7 +192,9 @@ impl AccountSession {
             Answer::Http { status, retry_after_seconds, body } => {
                 let code = decode_error_code(body).unwrap_or_default();
                 self.on_refused_key(now, purpose, *status, code, outbox);
-                self.obey_limits(now, *status, *retry_after_seconds);
+                let venue_ms = now.venue_time().as_millis();
+                let retry_at_ms = retry_after_seconds.map(|s| venue_ms + u64::from(s) * 1_000);
+                self.budget.obey(venue_ms, *status, code, retry_at_ms);
                 if let Some(seconds) = retry_after_seconds {
                     let at = now.mono.plus(Nanos::from_secs(u64::from(*seconds)));
                     self.call_at = self.call_at.max(at);
@@ -254,17 +256,6 @@ impl AccountSession {
         };
         self.alerts.raise(now.mono, outbox, kind, what);
         self.retry_call(now, purpose);
-    }
-
-    /// A ban and a used-up weight are the address's: they hold for every session.
-    fn obey_limits(&self, now: Now, status: u16, retry_after_seconds: Option<u32>) {
-        let venue_ms = now.venue_time().as_millis();
-        if status == 418 {
-            let seconds = u64::from(retry_after_seconds.unwrap_or(60));
-            self.budget.ban_until(venue_ms + seconds * 1_000);
-        } else if status == 429 {
-            self.budget.update(venue_ms, VenueWindow::Weight1m, u32::MAX);
-        }
     }
 
     fn lose_stream(&mut self, outbox: &mut Outbox) {

@@ -6,14 +6,12 @@ use enigma_types::{
 };
 
 use super::{Link, OrderSession, query_end};
-use crate::binance::spot::budget::VenueWindow;
 use crate::binance::spot::client_ids::CancelKind;
 use crate::binance::spot::order_answers::{
     AnswerBody, ErrorBody, OrderAnswer, OrderRow, decode_order, decode_response,
 };
 use crate::binance::spot::reject_codes::{
-    CANCEL_REJECTED, NO_SUCH_ORDER, TOO_MANY_ORDERS, TOO_MUCH_WEIGHT, Verdict, is_authentication,
-    judge, proves_absence,
+    CANCEL_REJECTED, NO_SUCH_ORDER, Verdict, is_authentication, judge, proves_absence,
 };
 use crate::binance::usdm::ReadError;
 use crate::binance::usdm::fields::fields;
@@ -324,13 +322,8 @@ impl OrderSession {
         outbox: &mut Outbox,
     ) {
         let venue_ms = now.venue_time().as_millis();
-        if status == 418 || code == TOO_MUCH_WEIGHT {
-            self.budget.ban_until(retry_at_ms.unwrap_or(venue_ms + 60_000));
+        if self.budget.obey(venue_ms, status, code, retry_at_ms) {
             self.alerts.raise(now.mono, outbox, AlertKind::RateLimited, "banned for its weight");
-        } else if code == TOO_MANY_ORDERS {
-            self.budget.update(venue_ms, VenueWindow::Orders10s, u32::MAX, None);
-        } else if status == 429 {
-            self.budget.update(venue_ms, VenueWindow::Weight1m, u32::MAX, None);
         }
     }
 

@@ -1,10 +1,13 @@
 //! Spot's account session without a socket.
 #![expect(clippy::unwrap_used, reason = "a test may stop here")]
 
-use enigma_types::{Amount, ClientOrderId, OrderReference, Quantity, SessionKind, WorkingStatus};
+use enigma_types::{
+    Amount, ClientOrderId, OrderReference, Quantity, SessionKind, VenueId, WorkingStatus,
+};
 
 use super::*;
 use crate::binance::spot::tests::{Harness, ed25519, execution_report, hmac, id_text, plan};
+use crate::registry::VenueBudgets;
 
 type AccountHarness = Harness<AccountSession>;
 
@@ -82,6 +85,23 @@ fn a_refused_or_unanswered_subscription_replaces_the_connection() {
     let mut harness = dialled(hmac());
     harness.wait(10_000);
     assert_eq!(harness.reconnect(), Some(ReconnectReason::Refused));
+}
+
+#[test]
+fn a_ban_told_to_one_session_is_obeyed_by_the_others() {
+    let budgets = VenueBudgets::new(VenueId::BinanceSpot, 100);
+    let plan = SessionPlan { budgets: Some(budgets.clone()), ..plan(SessionKind::Account) };
+    let mut harness = Harness::new(AccountSession::new(&plan), hmac());
+    harness.ok(Input::Start);
+    harness.ok(Input::Connected);
+    harness.sent_one();
+    let until = harness.now.wall.as_millis() + 120_000;
+    let banned = format!(
+        "{{\"id\":1,\"status\":418,\"error\":{{\"code\":-1003,\"msg\":\"banned\",\
+         \"data\":{{\"serverTime\":1,\"retryAfter\":{until}}}}}}}"
+    );
+    harness.frame(&banned).unwrap();
+    assert_eq!(budgets.banned_until_ms(), until);
 }
 
 fn execution(report: &Report) -> &ExecutionReport {

@@ -48,10 +48,8 @@ pub trait MarketProduct: Debug {
 /// What the venue still grants for snapshots.
 pub trait SnapshotBudget: Debug {
     fn take_snapshot(&self, venue_ms: u64, weight: u32) -> Result<(), Wait>;
-    /// The venue wants nothing at all before then.
-    fn ban_until(&self, venue_ms: u64);
-    /// The venue wants no snapshots before then.
-    fn hold_snapshots_until(&self, venue_ms: u64);
+    /// Obeys a refusal for our limits.
+    fn obey(&self, venue_ms: u64, status: u16, code: i32, retry_at_ms: Option<u64>);
 }
 
 /// USDⓈ-margined futures. The path is that of the routed public streams.
@@ -101,11 +99,7 @@ impl SnapshotBudget for RequestBudget {
         Self::take_snapshot(self, venue_ms, weight)
     }
 
-    fn ban_until(&self, venue_ms: u64) {
-        Self::ban_until(self, venue_ms);
-    }
-
-    fn hold_snapshots_until(&self, venue_ms: u64) {
-        Self::hold_snapshots_until(self, venue_ms);
+    fn obey(&self, venue_ms: u64, status: u16, code: i32, retry_at_ms: Option<u64>) {
+        Self::obey(self, venue_ms, status, code, retry_at_ms);
     }
 }

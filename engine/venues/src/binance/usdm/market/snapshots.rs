@@ -3,6 +3,7 @@
 use enigma_types::{InstrumentId, Nanos, Now};
 
 use super::{Feed, MarketProduct, SnapshotBudget, StreamSession, UNKNOWN_INSTRUMENT};
+use crate::binance::usdm::account_answers::decode_error_code;
 use crate::session::{AlertKind, Answer, CallId, CallRequest, Method, Outbox, VenueError};
 
 #[derive(Clone, Copy, Debug)]
@@ -86,14 +87,11 @@ impl<P: MarketProduct> StreamSession<P> {
             Answer::Http { status: 200, body, .. } => {
                 self.apply_snapshot(now, instrument, body, outbox)
             }
-            Answer::Http { status: status @ (418 | 429), retry_after_seconds, .. } => {
-                let seconds = u64::from(retry_after_seconds.unwrap_or(60));
-                let until_ms = now.venue_time().as_millis() + seconds * 1_000;
-                if *status == 418 {
-                    self.budget.ban_until(until_ms);
-                } else {
-                    self.budget.hold_snapshots_until(until_ms);
-                }
+            Answer::Http { status: status @ (418 | 429), retry_after_seconds, body } => {
+                let venue_ms = now.venue_time().as_millis();
+                let code = decode_error_code(body).unwrap_or_default();
+                let retry_at_ms = retry_after_seconds.map(|s| venue_ms + u64::from(s) * 1_000);
+                self.budget.obey(venue_ms, *status, code, retry_at_ms);
                 let kind = AlertKind::RateLimited;
                 self.alerts.raise(now.mono, outbox, kind, "a book snapshot");
                 Err(VenueError::Nonsense("a snapshot refused for its weight"))

@@ -6,13 +6,12 @@ use enigma_types::{
 };
 
 use super::{Link, OrderSession, query_end};
-use crate::binance::usdm::budget::VenueWindow;
 use crate::binance::usdm::in_flight::{Asked, InFlight};
 use crate::binance::usdm::order_answers::{
     AnswerBody, OrderAnswer, OrderRow, decode_order, decode_order_response,
 };
 use crate::binance::usdm::reject_codes::{
-    CANCEL_REJECTED, NO_SUCH_ORDER, TOO_MUCH_WEIGHT, Verdict, is_authentication, judge,
+    CANCEL_REJECTED, NO_SUCH_ORDER, Verdict, is_authentication, judge,
 };
 use crate::session::{AlertKind, OrderKey, Outbox, ReconnectReason, VenueError};
 use crate::signer::{BinanceSecret, Signer};
@@ -265,13 +264,8 @@ impl OrderSession {
         outbox: &mut Outbox,
     ) {
         let venue_ms = now.venue_time().as_millis();
-        if status == 418 || code == TOO_MUCH_WEIGHT {
-            self.budget.ban_until(retry_at_ms.unwrap_or(venue_ms + 60_000));
+        if self.budget.obey(venue_ms, status, code, retry_at_ms) {
             self.alerts.raise(now.mono, outbox, AlertKind::RateLimited, "banned for its weight");
-        } else if code == TOO_MANY_ORDERS {
-            self.budget.update(venue_ms, VenueWindow::Orders10s, u32::MAX);
-        } else if status == 429 {
-            self.budget.update(venue_ms, VenueWindow::Weight1m, u32::MAX);
         }
     }
 
@@ -335,6 +329,3 @@ fn says_logged_off(result: RawValue<'_>) -> bool {
     });
     read.is_ok() && logged_off
 }
-
-/// "Too many new orders", with HTTP 429.
-const TOO_MANY_ORDERS: i32 = -1015;
