@@ -187,6 +187,21 @@ fn an_account_does_not_trade_with_itself() {
     check_self_trade(SelfTradePrevention::ExpireBoth, ExpiredInMatch, ExpiredInMatch);
 }
 
+#[test]
+fn an_account_that_asks_for_it_trades_with_itself_under_one_trade_id() {
+    let mut floor = Floor::open(false);
+    floor.place(floor.ours, Side::Sell, "60000", "0.010");
+    let mut asked = floor.order(floor.ours, Side::Buy, "60000", "0.010");
+    asked.self_trade = SelfTradePrevention::None;
+    assert_eq!(floor.exchange.place(NOW, asked).unwrap().status, OrderStatus::Filled);
+    let account = floor.exchange.account(floor.ours);
+    let fills: Vec<_> = account.fills.iter().collect();
+    assert_eq!(fills.len(), 2, "a buy and a sell");
+    assert_eq!(fills[0].trade, fills[1].trade);
+    assert_ne!(fills[0].side, fills[1].side);
+    assert!(account.position(BTC).amount.is_zero());
+}
+
 fn change(side: Side, at: &str, size: &str) -> Modification {
     Modification { side, price: price(at), quantity: quantity(size), modify_id: None }
 }

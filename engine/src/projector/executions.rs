@@ -94,7 +94,7 @@ impl Projector {
     /// Moves the account's position by an execution that wasn't counted yet, then its owner's.
     fn fill(&mut self, model: &mut ReadModel, at: Stamp, report: &ExecutionReport, fill: &Fill) {
         let (account, instrument) = (report.account, report.instrument);
-        if self.trades.note(account, instrument, fill.trade_id) != Sighting::New {
+        if self.trades.note(account, instrument, fill.trade_id, fill.side) != Sighting::New {
             return;
         }
         let pair = self.pairs.entry((account, instrument)).or_default();
@@ -191,7 +191,7 @@ impl Projector {
             let shown = model.fills.iter_mut().rev().find(|view| {
                 view.account == report.account
                     && view.instrument == report.instrument
-                    && view.fill.trade_id == fill.trade_id
+                    && (view.fill.trade_id, view.fill.side) == (fill.trade_id, fill.side)
             });
             if let Some(view) = shown {
                 view.client_order_id = Some(id);

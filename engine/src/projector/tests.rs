@@ -217,6 +217,25 @@ fn positions_cash_and_fees_follow_unique_fills() {
 }
 
 #[test]
+fn both_sides_of_a_trade_with_oneself_are_shown_and_each_finds_its_order() {
+    let mut bench = Bench::new();
+    bench.apply(&order(1, Side::Buy, 10));
+    bench.apply(&order(2, Side::Sell, 10));
+    let nameless = OrderReference::External(Default::default());
+    for _ in 0..2 {
+        bench.report(nameless, 77, fill(100, Side::Buy, 4));
+        bench.report(nameless, 78, fill(100, Side::Sell, 4));
+    }
+    let position = &bench.model.positions[&(ACCOUNT, BTC)];
+    assert_eq!((position.quantity, position.fills), (SignedQuantity(0), 2));
+    bench.report(OrderReference::Ours(id(1)), 77, working(WorkingStatus::Open, 4));
+    let owners = bench.model.fills.iter().map(|view| view.client_order_id).collect::<Vec<_>>();
+    assert_eq!(owners, [Some(id(1)), None]);
+    bench.check(1, OrderState::PartiallyFilled, 4);
+    bench.check(2, OrderState::PendingNew, 0);
+}
+
+#[test]
 fn a_fill_after_the_end_counts_and_raises_an_alert() {
     let mut bench = Bench::new();
     bench.apply(&order(1, Side::Buy, 10));

@@ -132,7 +132,8 @@ pub enum ReportSource {
     Query { asked_at: Nanos },
 }
 
-/// The venue's id of one execution, unique within an instrument.
+/// The venue's id of one trade, unique within an instrument. An account that trades with itself
+/// has two executions under one, a buy and a sell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TradeId(pub u64);
 

@@ -170,7 +170,7 @@ impl State {
         let (account, instrument) = (report.account, report.instrument);
         let told_by_query =
             matches!(&report.order, OrderReference::External(text) if text.is_empty());
-        let sighting = self.trades.note(account, instrument, fill.trade_id);
+        let sighting = self.trades.note(account, instrument, fill.trade_id, fill.side);
         if let Some(pair) = self.pair_mut(account, instrument) {
             if told_by_query {
                 pair.answered = pair.answered.max(fill.trade_id);

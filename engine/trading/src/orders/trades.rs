@@ -1,10 +1,11 @@
-//! The trade ids that have been counted, so that no execution moves a position twice.
+//! The executions that have been counted, so that none moves a position twice.
 //!
-//! Bounded: the newest ids are held one by one, and of what was pushed out only the highest id of
+//! A trade of an account with itself has two executions under one trade id, one on each side: an
+//! execution is known by its account, instrument, trade id and side. Bounded: the newest ids are held one by one, and of what was pushed out only the highest id of
 //! each account and instrument. An id at or below that mark which isn't held counts as seen: a
 //! fill that old is left to the comparison with the venue's position.
 
-use enigma_types::{AccountId, InstrumentId, TradeId};
+use enigma_types::{AccountId, InstrumentId, Side, TradeId};
 
 use super::table::IdTable;
 
@@ -47,8 +48,9 @@ impl TradeLog {
         account: AccountId,
         instrument: InstrumentId,
         trade: TradeId,
+        side: Side,
     ) -> Sighting {
-        let key = key(account, instrument, trade);
+        let key = key(account, instrument, trade, side);
         if self.seen.contains(key) {
             return Sighting::Seen;
         }
@@ -85,8 +87,13 @@ impl TradeLog {
     }
 }
 
-fn key(account: AccountId, instrument: InstrumentId, trade: TradeId) -> u128 {
-    1 << 127 | u128::from(account.0) << 80 | u128::from(instrument.0) << 64 | u128::from(trade.0)
+fn key(account: AccountId, instrument: InstrumentId, trade: TradeId, side: Side) -> u128 {
+    let side = match side {
+        Side::Buy => 0,
+        Side::Sell => 1 << 96,
+    };
+    let pair = u128::from(account.0) << 80 | u128::from(instrument.0) << 64;
+    1 << 127 | side | pair | u128::from(trade.0)
 }
 
 #[cfg(test)]
@@ -100,7 +107,7 @@ mod tests {
     fn a_trade_is_new_once_for_each_account_and_instrument() {
         let mut log = TradeLog::new(8, 2, 2);
         let mut note = |account, instrument, trade| {
-            log.note(AccountId(account), InstrumentId(instrument), TradeId(trade))
+            log.note(AccountId(account), InstrumentId(instrument), TradeId(trade), Side::Buy)
         };
         assert_eq!(note(0, 1, 7), Sighting::New);
         assert_eq!(note(0, 1, 7), Sighting::Seen);
@@ -110,16 +117,26 @@ mod tests {
     }
 
     #[test]
+    fn a_trade_with_oneself_is_new_on_either_side() {
+        let mut log = TradeLog::new(4, 1, 2);
+        let mut note = |side| log.note(ACCOUNT, INSTRUMENT, TradeId(7), side);
+        assert_eq!([note(Side::Buy), note(Side::Sell)], [Sighting::New; 2]);
+        assert_eq!([note(Side::Buy), note(Side::Sell)], [Sighting::Seen; 2]);
+    }
+
+    #[test]
     fn what_was_pushed_out_never_counts_again() {
         let mut log = TradeLog::new(4, 1, 2);
+        let note =
+            |log: &mut TradeLog, trade| log.note(ACCOUNT, INSTRUMENT, TradeId(trade), Side::Sell);
         for trade in 1..=20 {
-            assert_eq!(log.note(ACCOUNT, INSTRUMENT, TradeId(trade)), Sighting::New);
+            assert_eq!(note(&mut log, trade), Sighting::New);
         }
         for trade in 1..=16 {
-            assert_eq!(log.note(ACCOUNT, INSTRUMENT, TradeId(trade)), Sighting::Forgotten);
+            assert_eq!(note(&mut log, trade), Sighting::Forgotten);
         }
         for trade in 17..=20 {
-            assert_eq!(log.note(ACCOUNT, INSTRUMENT, TradeId(trade)), Sighting::Seen);
+            assert_eq!(note(&mut log, trade), Sighting::Seen);
         }
     }
 }

@@ -27,6 +27,23 @@ fn a_fill_before_the_acknowledgement_moves_order_and_position() {
 }
 
 #[test]
+fn both_sides_of_a_trade_with_oneself_count_under_its_one_id() {
+    let mut bench = Bench::ready();
+    let (buy, sell) = (bench.place(Side::Buy, 10).unwrap(), bench.place(Side::Sell, 6).unwrap());
+    for _ in 0..2 {
+        bench.tell(buy, fill(1, Side::Buy, 6));
+        bench.tell(sell, fill(1, Side::Sell, 6));
+    }
+    assert_eq!(bench.held(), 0);
+    assert_eq!(bench.status(sell), None, "filled");
+    assert_eq!(bench.status(buy), Some(OrderStatus::PartiallyFilled));
+    let counters = bench.desk.counters();
+    assert_eq!((counters.fills, counters.fills_duplicate), (2, 2));
+    bench.restart();
+    assert_eq!(bench.held(), 0);
+}
+
+#[test]
 fn a_fill_after_the_cancel_moves_the_position_and_alarms() {
     let mut bench = Bench::ready();
     let id = bench.open_order();
