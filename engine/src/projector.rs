@@ -108,6 +108,7 @@ impl Projector {
             Record::Instrument { id, price_scale, quantity_scale, name } => {
                 self.learn_instrument(id, price_scale, quantity_scale, name);
             }
+            Record::BaseAsset { instrument, asset } => self.positions.learn_base(instrument, asset),
             // Which ids are leased is the desk's own business.
             Record::Lease { .. } => {}
             Record::Strategy { id, json } => describe_strategy(model, at, id, json),

@@ -217,6 +217,21 @@ fn positions_cash_and_fees_follow_unique_fills() {
 }
 
 #[test]
+fn a_fee_taken_in_what_was_bought_comes_off_the_position() {
+    let mut bench = Bench::new();
+    let btc = Asset::from("BTC").unwrap();
+    bench.apply(&Record::BaseAsset { instrument: BTC, asset: btc });
+    bench.apply(&order(1, Side::Buy, 1_000));
+    let Outcome::Fill(told) = fill(100, Side::Buy, 1_000) else { unreachable!("it is a fill") };
+    let fee = Some(Amount::parse(b"0.001").unwrap());
+    bench.ours(1, Outcome::Fill(Fill { fee, fee_asset: btc, ..told }));
+    let position = &bench.model.positions[&(ACCOUNT, BTC)];
+    assert_eq!((position.quantity, position.bought), (SignedQuantity(999), Quantity(1_000)));
+    assert_eq!(bench.strategy().position, SignedQuantity(999));
+    bench.check(1, OrderState::Filled, 1_000);
+}
+
+#[test]
 fn both_sides_of_a_trade_with_oneself_are_shown_and_each_finds_its_order() {
     let mut bench = Bench::new();
     bench.apply(&order(1, Side::Buy, 10));

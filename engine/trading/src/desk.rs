@@ -189,6 +189,10 @@ impl<J: Journal, P: Probe> Desk<J, P> {
             let record =
                 Record::Instrument { id: row.id, price_scale, quantity_scale, name: &name };
             self.record(now, &record);
+            if !row.venue.tells_positions() {
+                self.record(now, &Record::BaseAsset { instrument: row.id, asset: row.base });
+                self.state.positions.learn_base(row.id, row.base);
+            }
         }
         if !self.state.limits_recorded
             && let Ok(json) = serde_json::to_string(&self.state.limits)

@@ -1,5 +1,5 @@
 //! Positions: nothing but the sum of unique fills on top of what an account held when it was
-//! first seen. It must not take a venue's word for a quantity after that.
+//! first seen, less the fees that were taken in what is held. It must not take a venue's word for a quantity after that.
 
 use arrayvec::ArrayVec;
 use enigma_types::{
@@ -38,6 +38,8 @@ pub struct Positions {
     by_account: Box<[Position]>,
     by_strategy: Box<[Position]>,
     adopted: Box<[Option<Adoption>]>,
+    /// By instrument: the asset that is held, where fees in it come off the position.
+    bases: Box<[Option<Asset>]>,
     instruments: usize,
 }
 
@@ -48,14 +50,30 @@ impl Position {
         row.map_or(Amount::ZERO, |(_, amount)| *amount)
     }
 
-    fn apply(&mut self, instrument: &Instrument, fill: &Fill) {
-        let change = fill.quantity.signed(fill.side);
+    /// Moves the books and says by how much the quantity moved.
+    fn apply(
+        &mut self,
+        instrument: &Instrument,
+        base: Option<&Asset>,
+        fill: &Fill,
+    ) -> SignedQuantity {
+        // Of a part of a unit that a fee takes the rest can't be sold, so the sum is rounded up.
+        let scale = instrument.quantity_scale;
+        let kept_back = |row: &Self| base.map_or(0, |base| row.fee(base).mantissa_up(scale));
+        let before = kept_back(self);
+        self.sum_up(instrument, fill);
+        let fee = kept_back(self).saturating_sub(before);
+        let change = fill.quantity.signed(fill.side).plus(SignedQuantity(fee.saturating_neg()));
         self.quantity = self.quantity.plus(change);
+        change
+    }
+
+    fn sum_up(&mut self, instrument: &Instrument, fill: &Fill) {
         match fill.side {
             enigma_types::Side::Buy => self.bought = self.bought.plus(fill.quantity),
             enigma_types::Side::Sell => self.sold = self.sold.plus(fill.quantity),
         }
-        self.cash -= instrument.value(fill.price, change);
+        self.cash -= instrument.value(fill.price, fill.quantity.signed(fill.side));
         self.fills += 1;
         let Some(fee) = fill.fee else {
             self.fees_unsaid += 1;
@@ -75,7 +93,15 @@ impl Positions {
             by_account: vec![Position::default(); accounts * instruments].into(),
             by_strategy: vec![Position::default(); strategies * instruments].into(),
             adopted: vec![None; accounts * instruments].into(),
+            bases: vec![None; instruments].into(),
             instruments,
+        }
+    }
+
+    /// From here on a fee in this asset comes off what is held of the instrument.
+    pub fn learn_base(&mut self, instrument: InstrumentId, asset: Asset) {
+        if let Some(base) = self.bases.get_mut(usize::from(instrument.0)) {
+            *base = Some(asset);
         }
     }
 
@@ -107,10 +133,10 @@ impl Positions {
         let place = self.place(account.0, instrument.id);
         let contained = self.adopted.get(place).copied().flatten();
         let contained = contained.is_some_and(|adoption| venue_time <= adoption.venue_time);
+        let base = self.bases.get(usize::from(instrument.id.0)).and_then(Option::as_ref);
         let Some(row) = self.by_account.get_mut(place) else { return };
-        row.apply(instrument, fill);
+        let change = row.apply(instrument, base, fill);
         if contained {
-            let change = fill.quantity.signed(fill.side);
             row.quantity = row.quantity.plus(SignedQuantity(-change.0));
             row.opening = row.opening.plus(SignedQuantity(-change.0));
         }
@@ -124,8 +150,9 @@ impl Positions {
         fill: &Fill,
     ) {
         let place = self.place(strategy.0, instrument.id);
+        let base = self.bases.get(usize::from(instrument.id.0)).and_then(Option::as_ref);
         if let Some(row) = self.by_strategy.get_mut(place) {
-            row.apply(instrument, fill);
+            row.apply(instrument, base, fill);
         }
     }
 
@@ -196,5 +223,88 @@ impl Position {
                 self.fees_elsewhere += 1;
             }
         }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may stop here")]
+mod tests {
+    use enigma_types::{Liquidity, Price, Side, TradeId};
+
+    use super::*;
+    use crate::strategy::scene;
+
+    const ACCOUNT: AccountId = AccountId(0);
+    const STRATEGY: StrategyId = StrategyId(1);
+
+    /// A thousandth is a unit.
+    fn bought(fees: &[&str], side: Side, asset: &str, base: Option<&str>) -> Positions {
+        let instrument = Instrument { id: InstrumentId(0), ..scene::instrument() };
+        assert_eq!(instrument.quantity_scale.digits(), 3);
+        let mut positions = Positions::new(1, 2, 1);
+        if let Some(base) = base {
+            positions.learn_base(instrument.id, base.parse().unwrap());
+        }
+        for (trade, fee) in (1..).zip(fees) {
+            let fill = Fill {
+                trade_id: TradeId(trade),
+                side,
+                price: Price(999),
+                quantity: Quantity(1_000),
+                liquidity: Liquidity::Taker,
+                fee: Some(Amount::parse(fee.as_bytes()).unwrap()),
+                fee_asset: asset.parse().unwrap(),
+            };
+            positions.apply_account_fill(ACCOUNT, &instrument, &fill, UnixNanos(trade));
+            positions.apply_strategy_fill(STRATEGY, &instrument, &fill);
+        }
+        positions
+    }
+
+    #[track_caller]
+    fn check(positions: &Positions, quantity: i64) {
+        let row = positions.account(ACCOUNT, InstrumentId(0)).unwrap();
+        assert_eq!(row.quantity.0, quantity);
+        assert_eq!(Some(row), positions.strategy(STRATEGY, InstrumentId(0)));
+    }
+
+    #[test]
+    fn a_fee_in_the_base_asset_comes_off_the_position() {
+        let one = bought(&["0.001"], Side::Buy, "BTC", Some("BTC"));
+        check(&one, 999);
+        let row = one.account(ACCOUNT, InstrumentId(0)).unwrap();
+        assert_eq!((row.bought.0, row.fills), (1_000, 1), "what was traded is told whole");
+        // Whatever was taken of a unit, its rest can't be sold; the sum is what counts.
+        check(&bought(&["0.0004"], Side::Buy, "BTC", Some("BTC")), 999);
+        check(&bought(&["0.0004", "0.0004"], Side::Buy, "BTC", Some("BTC")), 1_999);
+        check(&bought(&["0.0004", "0.0007"], Side::Buy, "BTC", Some("BTC")), 1_998);
+        check(&bought(&["-0.0019"], Side::Buy, "BTC", Some("BTC")), 1_001);
+        check(&bought(&["0.001"], Side::Sell, "BTC", Some("BTC")), -1_001);
+    }
+
+    #[test]
+    fn a_fee_in_another_asset_or_of_a_venue_that_tells_positions_does_not() {
+        check(&bought(&["0.001"], Side::Buy, "BNB", Some("BTC")), 1_000);
+        check(&bought(&["0.001"], Side::Buy, "BTC", None), 1_000);
+    }
+
+    #[test]
+    fn an_opening_that_contains_a_fill_contains_its_fee() {
+        let mut positions = bought(&["0.001"], Side::Buy, "BTC", Some("BTC"));
+        let (instrument, later) = (scene::instrument(), UnixNanos(9));
+        positions.adopt(ACCOUNT, InstrumentId(0), SignedQuantity(7_000), later);
+        let fill = Fill {
+            trade_id: TradeId(2),
+            side: Side::Buy,
+            price: Price(999),
+            quantity: Quantity(1_000),
+            liquidity: Liquidity::Taker,
+            fee: Some(Amount::parse(b"0.002").unwrap()),
+            fee_asset: "BTC".parse().unwrap(),
+        };
+        let instrument = Instrument { id: InstrumentId(0), ..instrument };
+        positions.apply_account_fill(ACCOUNT, &instrument, &fill, later);
+        let row = positions.account(ACCOUNT, InstrumentId(0)).unwrap();
+        assert_eq!((row.quantity.0, row.opening.0), (7_000, 7_000 - 999 - 998));
     }
 }

@@ -8,7 +8,7 @@ mod codec;
 mod report;
 
 use enigma_types::{
-    CancelRequest, InstallationPrefix, InstrumentId, Mode, OrderIntent, OrderRequest,
+    Asset, CancelRequest, InstallationPrefix, InstrumentId, Mode, OrderIntent, OrderRequest,
     ReplaceRequest, Report, Scale, SessionChange, StrategyId, StrategyResult, StrategyState,
 };
 
@@ -29,6 +29,12 @@ pub enum Record<'a> {
         price_scale: Scale,
         quantity_scale: Scale,
         name: &'a str,
+    },
+    /// What an instrument's orders trade, where the venue tells no positions: from here on a fee
+    /// that is taken in it comes off what is held.
+    BaseAsset {
+        instrument: InstrumentId,
+        asset: Asset,
     },
     /// A block of client order ids was leased before any id of it was used.
     Lease {
@@ -129,6 +135,10 @@ impl<'a> Record<'a> {
                 out.put(quantity_scale)?;
                 out.put_text(name)?;
             }
+            Self::BaseAsset { instrument, asset } => {
+                out.put(instrument)?;
+                out.put(asset)?;
+            }
             Self::Lease { block } => out.put(block)?,
             Self::Strategy { id, json } => {
                 out.put(id)?;
@@ -213,6 +223,7 @@ impl<'a> Record<'a> {
             15 => Self::Reconciled { account: from.take()?, differences: from.take()? },
             16 => Self::Difference { account: from.take()?, text: from.take_text()? },
             17 => Self::StrategyResult { id: from.take()?, result: from.take()? },
+            18 => Self::BaseAsset { instrument: from.take()?, asset: from.take()? },
             unknown => return Err(RecordError::UnknownKind(unknown)),
         };
         match from.rest() {
@@ -240,6 +251,7 @@ impl<'a> Record<'a> {
             Self::Reconciled { .. } => 15,
             Self::Difference { .. } => 16,
             Self::StrategyResult { .. } => 17,
+            Self::BaseAsset { .. } => 18,
         }
     }
 }

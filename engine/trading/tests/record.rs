@@ -278,6 +278,7 @@ proptest! {
                 quantity_scale: scale,
                 name: text,
             },
+            Record::BaseAsset { instrument, asset: "BTC".parse().unwrap() },
             Record::Lease { block: run },
             Record::Strategy { id, json: text },
             Record::StrategyState { id, state: strategy_state, mode, reason: text },
@@ -306,7 +307,7 @@ proptest! {
 
 #[test]
 fn an_unknown_kind_is_an_error_and_never_skipped() {
-    for kind in (0..=u8::MAX).filter(|kind| !(1..=17).contains(kind)) {
+    for kind in (0..=u8::MAX).filter(|kind| !(1..=18).contains(kind)) {
         assert_eq!(Record::decode(&[kind, 0, 0, 0]), Err(RecordError::UnknownKind(kind)));
     }
     assert_eq!(Record::decode(&[]), Err(RecordError::Truncated("u8")));

@@ -98,6 +98,13 @@ impl Amount {
         Self(units as i128 * Self::UNIT)
     }
 
+    /// As a mantissa at a scale, rounded up where the scale has fewer digits.
+    pub fn mantissa_up(self, scale: Scale) -> i64 {
+        let unit = 10_i128.pow(u32::from(Self::DIGITS - scale.digits()));
+        let up = -((-self.0).div_euclid(unit));
+        i64::try_from(up).unwrap_or(if up < 0 { i64::MIN } else { i64::MAX })
+    }
+
     #[must_use]
     pub const fn abs(self) -> Self {
         Self(self.0.abs())

@@ -239,20 +239,20 @@ impl State {
                 let strategy = closed.strategy;
                 self.counters.fills_late += 1;
                 self.counters.fills_on_wrong_side += u64::from(closed.side != fill.side);
+                let quantity = fill.quantity;
+                self.risk.on_fill(strategy, account, instrument, fill.side, quantity);
                 if let Some(row) = row {
                     self.book_fill(strategy, row, fill);
                 }
-                let quantity = fill.quantity;
-                self.risk.on_fill(strategy, account, instrument, fill.side, quantity);
                 News::LateFill(id, strategy)
             }
             None => {
                 let strategy = StrategyId::MANUAL;
+                let quantity = fill.quantity;
+                self.risk.on_fill(strategy, account, instrument, fill.side, quantity);
                 if let Some(row) = row {
                     self.book_fill(strategy, row, fill);
                 }
-                let quantity = fill.quantity;
-                self.risk.on_fill(strategy, account, instrument, fill.side, quantity);
                 News::StrangeFill(id)
             }
         }
@@ -285,6 +285,8 @@ impl State {
     /// Moves a strategy's position, and lets it sum the fill up.
     fn book_fill(&mut self, strategy: StrategyId, row: &Instrument, fill: &Fill) {
         self.positions.apply_strategy_fill(strategy, row, fill);
+        let traded = self.positions.traded(strategy, row.id);
+        self.risk.set_strategy_position(strategy, row.id, traded);
         if let Some(slot) = self.strategies.get_mut(strategy) {
             slot.note_fill(self.reported_at, fill);
         }

@@ -152,6 +152,9 @@ impl State {
             Record::Instrument { id, price_scale, quantity_scale, name } => {
                 self.check_instrument(*id, *price_scale, *quantity_scale, name)?;
             }
+            Record::BaseAsset { instrument, asset } => {
+                self.positions.learn_base(*instrument, *asset);
+            }
             Record::Lease { block } => self.ids.apply_lease(*block),
             Record::Strategy { id, json } => {
                 let spec =

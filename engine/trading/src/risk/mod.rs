@@ -231,6 +231,18 @@ impl RiskBook {
         }
     }
 
+    /// What a strategy has traded comes to, fees that were taken in it included.
+    pub fn set_strategy_position(
+        &mut self,
+        strategy: StrategyId,
+        instrument: InstrumentId,
+        position: SignedQuantity,
+    ) {
+        if let Some(row) = self.by_strategy.get_mut(strategy.0, instrument.0) {
+            row.position = position;
+        }
+    }
+
     /// While set, only orders that surely reduce the account's position pass on the instrument.
     pub fn set_reduce_only(
         &mut self,

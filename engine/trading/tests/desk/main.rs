@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may stop here")]
 
+mod base_fees;
 mod bench;
 mod cancels;
 mod faults;
