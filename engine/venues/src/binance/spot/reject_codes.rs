@@ -56,6 +56,11 @@ pub const fn proves_absence(status: u16, code: i32) -> bool {
     status < 500 && matches!(code, NO_SUCH_ORDER | ORDER_ARCHIVED)
 }
 
+/// A request's time was outside the venue's window.
+pub const fn is_clock_skew(code: i32) -> bool {
+    code == CLOCK_SKEW
+}
+
 fn class_of(request: RequestKind, code: i32, message: &[u8]) -> Option<RejectClass> {
     let class = match code {
         _ if is_authentication(code) => RejectClass::Authentication,

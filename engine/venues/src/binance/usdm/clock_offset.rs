@@ -1,7 +1,8 @@
 //! How far the venue's clock stands from ours, from the round trips of its time request.
 //!
 //! The true offset lies within half a round trip of the middle, whatever the path's asymmetry. The
-//! sample with the smallest bound speaks, aged by the drift that two clocks may have.
+//! sample with the smallest bound speaks, aged by the drift that two clocks may have. Samples that
+//! a new one contradicts are forgotten: one of the clocks was set.
 
 use enigma_types::{Nanos, Now};
 
@@ -34,28 +35,50 @@ impl ClockOffset {
     const HALF_MILLISECOND_NS: i64 = 500_000;
 
     /// Takes a round trip in: when it was asked, when it was answered, and the venue's answer.
-    pub(in crate::binance) fn add(&mut self, asked: Now, answered: Now, server_time_ms: u64) {
+    /// Returns whether it makes sense.
+    pub(in crate::binance) fn add(
+        &mut self,
+        asked: Now,
+        answered: Now,
+        server_time_ms: u64,
+    ) -> bool {
         let round_trip = answered.mono.since(asked.mono).0;
         let middle = answered.wall.0.saturating_sub(round_trip / 2);
         let server = i128::from(server_time_ms) * 1_000_000 + i128::from(Self::HALF_MILLISECOND_NS);
         let offset = i64::try_from(server - i128::from(middle));
-        let Ok(offset_ns) = offset else { return };
+        let Ok(offset_ns) = offset else { return false };
         let half_millisecond = Self::HALF_MILLISECOND_NS.unsigned_abs();
         let estimate =
             ClockEstimate { offset_ns, uncertainty_ns: round_trip / 2 + half_millisecond };
+        for slot in &mut self.samples {
+            slot.take_if(|sample| !sample.aged(answered.mono).meets(&estimate));
+        }
         if let Some(slot) = self.samples.get_mut(self.next) {
             *slot = Some(Sample { at: answered.mono, estimate });
         }
         self.next = (self.next + 1) % Self::KEPT;
+        true
     }
 
     pub(in crate::binance) fn best(&self, now: Nanos) -> Option<ClockEstimate> {
-        let aged = self.samples.iter().flatten().map(|sample| ClockEstimate {
-            offset_ns: sample.estimate.offset_ns,
-            uncertainty_ns: sample.estimate.uncertainty_ns
-                + now.since(sample.at).0 / Self::DRIFT_PER_NANOS,
-        });
+        let aged = self.samples.iter().flatten().map(|sample| sample.aged(now));
         aged.min_by_key(|estimate| estimate.uncertainty_ns)
+    }
+}
+
+impl Sample {
+    fn aged(&self, now: Nanos) -> ClockEstimate {
+        let drift = now.since(self.at).0 / ClockOffset::DRIFT_PER_NANOS;
+        let uncertainty_ns = self.estimate.uncertainty_ns.saturating_add(drift);
+        ClockEstimate { uncertainty_ns, ..self.estimate }
+    }
+}
+
+impl ClockEstimate {
+    /// Whether both can be true.
+    fn meets(&self, other: &Self) -> bool {
+        let between = self.offset_ns.abs_diff(other.offset_ns);
+        between <= self.uncertainty_ns.saturating_add(other.uncertainty_ns)
     }
 }
 
@@ -95,9 +118,23 @@ mod tests {
     }
 
     #[test]
+    fn a_sample_that_contradicts_the_old_ones_speaks_at_once() {
+        let mut clock = ClockOffset::default();
+        for second in 0..8 {
+            let (mono, wall) = (second * 1_000, 1_000_000 + second * 1_000);
+            clock.add(now(mono, wall), now(mono + 2, wall + 2), wall);
+        }
+        // Our wall clock is set two seconds back, and the path is slower than it was.
+        clock.add(now(9_000, 1_007_000), now(9_100, 1_007_100), 1_009_050);
+        let best = clock.best(Nanos::from_millis(9_100));
+        let expected = ClockEstimate { offset_ns: 2_000_500_000, uncertainty_ns: 50_500_000 };
+        assert_eq!(best, Some(expected));
+    }
+
+    #[test]
     fn a_nonsensical_answer_is_no_sample() {
         let mut clock = ClockOffset::default();
-        clock.add(now(0, 0), now(1, 1), u64::MAX);
+        assert!(!clock.add(now(0, 0), now(1, 1), u64::MAX));
         assert_eq!(clock.best(Nanos::ZERO), None);
     }
 }

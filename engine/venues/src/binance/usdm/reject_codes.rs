@@ -43,12 +43,17 @@ pub const fn is_authentication(code: i32) -> bool {
     matches!(code, -1002 | -1022 | -2014 | -2015 | -2017)
 }
 
+/// A request's time was outside the venue's window.
+pub const fn is_clock_skew(code: i32) -> bool {
+    matches!(code, -1021 | -5028)
+}
+
 fn class_of(request: RequestKind, code: i32) -> Option<RejectClass> {
     let class = match code {
         _ if is_authentication(code) => RejectClass::Authentication,
         TOO_MUCH_WEIGHT | TOO_MANY_ORDERS => RejectClass::RateLimit,
         THROTTLED => RejectClass::VenueUnavailable,
-        -1021 | -5028 => RejectClass::ClockSkew,
+        _ if is_clock_skew(code) => RejectClass::ClockSkew,
         -1013 | -1111 | -2025 | -4164 | -4131 => RejectClass::Filter,
         -4005..=-4001 | -4013 | -4014 | -4016 | -4023 | -4024 => RejectClass::Filter,
         -2018 | -2019 | -2027 | -2028 => RejectClass::InsufficientMargin,

@@ -9,6 +9,7 @@ use super::clock_offset::{ClockEstimate, ClockOffset};
 pub(in crate::binance) struct VenueClock {
     offset: ClockOffset,
     due_at: Nanos,
+    answered_at: Nanos,
     answers: u32,
 }
 
@@ -20,7 +21,8 @@ impl VenueClock {
     const FIRST_ROUND_TRIPS: u32 = 3;
 
     pub(in crate::binance) fn new() -> Self {
-        Self { offset: ClockOffset::default(), due_at: Nanos::MAX, answers: 0 }
+        let offset = ClockOffset::default();
+        Self { offset, due_at: Nanos::MAX, answered_at: Nanos::ZERO, answers: 0 }
     }
 
     pub(in crate::binance) fn start(&mut self, now: Nanos) {
@@ -52,13 +54,27 @@ impl VenueClock {
         self.due_at = now.plus(Self::RETRY);
     }
 
+    /// The venue refused a request for its time: it is asked anew, though not with every refusal,
+    /// and not while an answer is on its way.
+    pub(in crate::binance) fn doubted(&mut self, now: Nanos) {
+        if self.due_at != Nanos::MAX {
+            let soonest = self.answered_at.plus(Self::FIRST_INTERVAL);
+            self.due_at = self.due_at.min(now.max(soonest));
+        }
+    }
+
+    /// What the answer makes of the offset; `None` if it makes no sense, and then it is asked again.
     pub(in crate::binance) fn answered(
         &mut self,
         asked: Now,
         answered: Now,
         server_time_ms: u64,
     ) -> Option<ClockEstimate> {
-        self.offset.add(asked, answered, server_time_ms);
+        if !self.offset.add(asked, answered, server_time_ms) {
+            self.retry(answered.mono);
+            return None;
+        }
+        self.answered_at = answered.mono;
         self.answers += 1;
         let first = self.answers < Self::FIRST_ROUND_TRIPS;
         let interval = if first { Self::FIRST_INTERVAL } else { Self::INTERVAL };

@@ -11,7 +11,8 @@ use crate::binance::spot::order_answers::{
     AnswerBody, ErrorBody, OrderAnswer, OrderRow, decode_order, decode_response,
 };
 use crate::binance::spot::reject_codes::{
-    CANCEL_REJECTED, NO_SUCH_ORDER, Verdict, is_authentication, judge, proves_absence,
+    CANCEL_REJECTED, NO_SUCH_ORDER, Verdict, is_authentication, is_clock_skew, judge,
+    proves_absence,
 };
 use crate::binance::usdm::ReadError;
 use crate::binance::usdm::fields::fields;
@@ -56,7 +57,7 @@ impl OrderSession {
         self.count_windows(now, &answer);
         if let AnswerBody::Error(error) = answer.body {
             let retry_at_ms = error.retry_after_ms();
-            self.obey_limits(now, answer.status, error.code, retry_at_ms, outbox);
+            self.heed(now, answer.status, error.code, retry_at_ms, outbox);
         }
         match answer.id.and_then(|id| self.in_flight.take(id)) {
             Some(entry) => self.on_answer(now, &entry, &answer, signer, outbox),
@@ -312,8 +313,9 @@ impl OrderSession {
         }
     }
 
-    /// Obeys a ban and a used-up window. While banned even cancels wait: asking makes it longer.
-    pub(super) fn obey_limits(
+    /// Heeds what an error says beyond its request: of a ban or a used-up window, during which even
+    /// cancels wait, or of the time that we think it is at the venue.
+    pub(super) fn heed(
         &mut self,
         now: Now,
         status: u16,
@@ -322,6 +324,9 @@ impl OrderSession {
         outbox: &mut Outbox,
     ) {
         let venue_ms = now.venue_time().as_millis();
+        if is_clock_skew(code) {
+            self.clock.doubted(now.mono);
+        }
         if self.budget.obey(venue_ms, status, code, retry_at_ms) {
             self.alerts.raise(now.mono, outbox, AlertKind::RateLimited, "banned for its weight");
         }

@@ -133,7 +133,7 @@ impl OrderSession {
         let code = decode_error_code(body).unwrap_or_default();
         let retry_at_ms = retry_after_seconds
             .map(|seconds| now.venue_time().as_millis() + u64::from(seconds) * 1_000);
-        self.obey_limits(now, status, code, retry_at_ms, outbox);
+        self.heed(now, status, code, retry_at_ms, outbox);
         let kind = match status == 401 || is_authentication(code) {
             true => AlertKind::Authentication,
             false => AlertKind::VenueError,

@@ -11,7 +11,7 @@ use crate::binance::usdm::order_answers::{
     AnswerBody, OrderAnswer, OrderRow, decode_order, decode_order_response,
 };
 use crate::binance::usdm::reject_codes::{
-    CANCEL_REJECTED, NO_SUCH_ORDER, Verdict, is_authentication, judge,
+    CANCEL_REJECTED, NO_SUCH_ORDER, Verdict, is_authentication, is_clock_skew, judge,
 };
 use crate::session::{AlertKind, OrderKey, Outbox, ReconnectReason, VenueError};
 use crate::signer::{BinanceSecret, Signer};
@@ -51,7 +51,7 @@ impl OrderSession {
         let venue_ms = now.venue_time().as_millis();
         answer.for_each_window(|window, used| self.budget.update(venue_ms, window, used));
         if let AnswerBody::Error { code, retry_after_ms, .. } = answer.body {
-            self.obey_limits(now, answer.status, code, retry_after_ms, outbox);
+            self.heed(now, answer.status, code, retry_after_ms, outbox);
         }
         match answer.id.and_then(|id| self.in_flight.take(id)) {
             Some(entry) => self.on_answer(now, &entry, &answer, signer, outbox),
@@ -254,8 +254,9 @@ impl OrderSession {
         }
     }
 
-    /// Obeys a ban and a used-up window. While banned even cancels wait: asking makes it longer.
-    pub(super) fn obey_limits(
+    /// Heeds what an error says beyond its request: of a ban or a used-up window, during which even
+    /// cancels wait, or of the time that we think it is at the venue.
+    pub(super) fn heed(
         &mut self,
         now: Now,
         status: u16,
@@ -264,6 +265,9 @@ impl OrderSession {
         outbox: &mut Outbox,
     ) {
         let venue_ms = now.venue_time().as_millis();
+        if is_clock_skew(code) {
+            self.clock.doubted(now.mono);
+        }
         if self.budget.obey(venue_ms, status, code, retry_at_ms) {
             self.alerts.raise(now.mono, outbox, AlertKind::RateLimited, "banned for its weight");
         }

@@ -246,6 +246,47 @@ fn the_clock_is_asked_again_and_again() {
 }
 
 #[test]
+fn a_refused_time_has_the_clock_asked_at_once_and_the_step_believed() {
+    let mut harness = ready();
+    harness.session.pulse_at = Nanos::MAX;
+    for _ in 0..4 {
+        harness.wait(30_000);
+        let text = format!("{{\"serverTime\":{}}}", harness.now.wall.as_millis());
+        harness.answer(Method::Get, TIME, &text);
+    }
+    harness.alerts();
+    // A person sets the machine's clock two hours back; monotonic time goes on.
+    let venue_ms = harness.now.wall.as_millis();
+    harness.now.wall.0 -= 7_200_000_000_000;
+    harness.advance(Nanos::from_secs(1));
+    let id = submit(&mut harness, 3);
+    harness.frame(&error(&id.to_string(), 400, -1021)).unwrap();
+    assert!(harness.session.next_deadline().is_some_and(|at| at <= harness.now.mono));
+    harness.ok(Input::Timer);
+    harness.answer(Method::Get, TIME, &format!("{{\"serverTime\":{}}}", venue_ms + 1_000));
+    let alerts: Vec<AlertKind> = harness.alerts();
+    let offset = AlertKind::ClockOffset { offset_ns: 7_200_000_500_000, uncertainty_ns: 500_000 };
+    assert!(alerts.contains(&offset), "{alerts:?}");
+    // Refused all the same, it isn't asked again with each refusal.
+    let id = submit(&mut harness, 4);
+    harness.frame(&error(&id.to_string(), 400, -1021)).unwrap();
+    assert!(harness.session.next_deadline().is_some_and(|at| at > harness.now.mono));
+}
+
+#[test]
+fn a_time_that_makes_no_sense_measures_nothing() {
+    let mut harness = started(hmac());
+    harness.ok(Input::Connected);
+    harness.answer(Method::Get, TIME, "{\"serverTime\":18446744073709551615}");
+    harness.wait(0);
+    harness.answer(Method::Get, MODE, "{\"dualSidePosition\":false}");
+    assert_eq!((harness.state, harness.alerts()), (SessionState::Syncing, vec![]));
+    harness.wait(2_000);
+    harness.answer(Method::Get, TIME, "{\"serverTime\":1700000000000}");
+    assert_eq!(harness.state, SessionState::Ready);
+}
+
+#[test]
 fn a_placed_order_is_acknowledged_and_its_state_told() {
     let mut harness = ready();
     let id = submit(&mut harness, 9);
