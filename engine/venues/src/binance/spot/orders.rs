@@ -64,7 +64,7 @@ pub struct OrderSession {
     terms: TermsTable,
     terms_at: Nanos,
     terms_loaded: bool,
-    /// Since when this session could have replaced orders.
+    /// When the first request was handed over: until then the session before this one got them.
     begun_at: Nanos,
     state: SessionState,
     rotate_at: Nanos,
@@ -132,7 +132,6 @@ impl OrderSession {
         // The venue's own counts come with each answer; others may share the account's limits.
         outbox.dial = Some(Dial { host: HostRole::OrderEntry, path: ORDER_ENTRY_PATH.into() });
         self.link = Link::Dialling;
-        self.begun_at = now.mono;
         self.clock.start(now.mono);
         self.ask_time(now, outbox);
         self.update_state(outbox);
@@ -285,6 +284,9 @@ impl Session for OrderSession {
         signer: &mut Signer,
         outbox: &mut Outbox,
     ) -> Result<(), VenueError> {
+        if let Input::Submit(_) | Input::Cancel(_) | Input::Replace(_) | Input::Query(_) = &input {
+            self.begun_at = self.begun_at.min(now.mono);
+        }
         match input {
             Input::Submit(order) => self.on_submit(now, order, signer, outbox),
             Input::Cancel(cancel) => self.on_cancel(now, cancel, signer, outbox),

@@ -211,11 +211,11 @@ impl OrderSession {
         if row.working.is_none_or(|working| working.status != WorkingStatus::Canceled) {
             return true;
         }
-        let replaced_at = match self.terms.get(key.client_order_id) {
-            Some(terms) => terms.replaced_at,
-            // A replace of the connection before this one.
-            None => row.cancel.filter(|kind| *kind == CancelKind::Replace).map(|_| self.begun_at),
-        };
+        let ours = self.terms.get(key.client_order_id).and_then(|terms| terms.replaced_at);
+        // Without one of ours it was a replace of the connection before this one, which sent its
+        // last before the first request was handed to us.
+        let before = (row.cancel == Some(CancelKind::Replace)).then_some(self.begun_at);
+        let replaced_at = ours.or(before);
         let fence = Nanos::from_millis(u64::from(self.frames.recv_window_ms)).plus(FENCE_GRACE);
         replaced_at.is_none_or(|at| entry.sent_at >= at.plus(fence))
     }

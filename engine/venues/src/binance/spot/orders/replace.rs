@@ -25,7 +25,8 @@ impl OrderSession {
         result: RawValue<'_>,
         outbox: &mut Outbox,
     ) -> Result<(), VenueError> {
-        let [amended] = fields(&result, ["amendedOrder"])?;
+        let [amended] = fields(&result, ["amendedOrder"])
+            .map_err(|error| self.unreadable_replace(now, key, error, outbox))?;
         if amended.is_some() {
             let row = self.checked(key, decode_amended(&self.symbols, self.prefix(), result));
             return self.on_executed(now, RequestKind::Replace, key, row, outbox);
@@ -65,11 +66,21 @@ impl OrderSession {
         object: RawValue<'a>,
         outbox: &mut Outbox,
     ) -> Result<CancelReplaceOutcome<'a>, VenueError> {
-        decode_cancel_replace(object).map_err(|error| {
-            self.doubt(now, key, UnknownCause::Unreadable, outbox);
-            self.unreadable(now, outbox);
-            error.into()
-        })
+        decode_cancel_replace(object)
+            .map_err(|error| self.unreadable_replace(now, key, error, outbox))
+    }
+
+    /// The venue has answered, and nobody knows what.
+    fn unreadable_replace(
+        &mut self,
+        now: Now,
+        key: &OrderKey,
+        error: impl Into<VenueError>,
+        outbox: &mut Outbox,
+    ) -> VenueError {
+        self.doubt(now, key, UnknownCause::Unreadable, outbox);
+        self.unreadable(now, outbox);
+        error.into()
     }
 
     fn on_halves(

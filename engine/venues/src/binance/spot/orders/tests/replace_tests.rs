@@ -189,6 +189,17 @@ fn halves_that_can_not_be_read_leave_the_replace_unknown() {
 }
 
 #[test]
+fn a_result_that_is_no_object_leaves_its_replace_unknown() {
+    for told in ["[]", "5", "null", "\"done\""] {
+        let (mut harness, id) = replacing();
+        assert!(harness.frame(&result(id, told)).is_err(), "{told}");
+        let expected = unknown(RequestKind::Replace, UnknownCause::Unreadable);
+        assert_eq!(outcomes(&mut harness), [expected], "{told}");
+        assert_eq!(harness.alerts(), [AlertKind::UnreadableMessage], "{told}");
+    }
+}
+
+#[test]
 fn a_replace_refused_as_a_whole_leaves_the_order_as_it_was() {
     let (mut harness, id) = replacing();
     harness.frame(&error(&id.to_string(), 429, -1015, "Too many new orders")).unwrap();
@@ -218,21 +229,44 @@ fn an_order_of_unknown_terms_is_not_replaced_until_they_are_told() {
     assert!(harness.sent_one().contains("\"type\":\"LIMIT_MAKER\""));
 }
 
+/// Asks for the order, which stands as canceled in a replace: how many states are told, and
+/// whether the answer is said to be complete.
+fn ask_for_canceled(harness: &mut OrderHarness) -> (usize, bool) {
+    let query = Query::Order { account: ACCOUNT, instrument: BTC, client_order_id: client(3) };
+    harness.ok(Input::Query(&query));
+    let id = id_of(&harness.sent_one());
+    harness.frame(&result(id, &canceled_row())).unwrap();
+    let reports = harness.reports();
+    let Some(Report::Query(end)) = reports.last().copied() else { panic!("{reports:?}") };
+    (executions(&reports).len(), end.complete)
+}
+
 #[test]
 fn canceled_is_not_believed_while_a_replace_may_still_place_its_order() {
     let (mut harness, _) = replacing();
-    let query = Query::Order { account: ACCOUNT, instrument: BTC, client_order_id: client(3) };
-    let ask = |harness: &mut OrderHarness| {
-        harness.ok(Input::Query(&query));
-        let id = id_of(&harness.sent_one());
-        harness.frame(&result(id, &canceled_row())).unwrap();
-        let reports = harness.reports();
-        let Some(Report::Query(end)) = reports.last().copied() else { panic!("{reports:?}") };
-        (executions(&reports).len(), end.complete)
-    };
-    assert_eq!(ask(&mut harness), (0, false));
+    assert_eq!(ask_for_canceled(&mut harness), (0, false));
     // No answer came, and no request of then can be executed any more.
     harness.wait(10_000);
     harness.reports();
-    assert_eq!(ask(&mut harness), (1, true));
+    assert_eq!(ask_for_canceled(&mut harness), (1, true));
+}
+
+#[test]
+fn canceled_in_a_replace_of_the_connection_before_is_not_believed_either() {
+    // The open orders are of a past in which the first leg still rested; or know nothing of it.
+    for open in [format!("[{}]", row(&id_text(3), 77, "NEW", "0.00000000")), "[]".to_owned()] {
+        let mut harness = started(hmac());
+        harness.ok(Input::Connected);
+        harness.answer(Method::Get, TIME, "{\"serverTime\":1700000000000}");
+        harness.wait(0);
+        harness.answer(Method::Get, OPEN_ORDERS, &open);
+        // While this connection waited for its turn, the one before it went on replacing.
+        harness.wait(25_000);
+        assert_eq!(ask_for_canceled(&mut harness), (0, false), "{open}");
+        harness.session.pulse_at = Nanos::MAX;
+        harness.wait(9_999);
+        assert_eq!(ask_for_canceled(&mut harness), (0, false), "{open}");
+        harness.wait(1);
+        assert_eq!(ask_for_canceled(&mut harness), (1, true), "{open}");
+    }
 }
