@@ -76,7 +76,8 @@ impl Projector {
         }
         let mut order = Order::adopted(id, working, report, self.fence_after);
         if let Some(known) = self.orders.get(&id) {
-            if !is_proved_dead(known) {
+            let Lifecycle::Closed(reason) = known.lifecycle else { return };
+            if !reason.is_disproved(known.venue_order_id, report.venue_order_id) {
                 return;
             }
             order.strategy = known.strategy;
@@ -220,6 +221,8 @@ impl Projector {
             if !was_closed {
                 self.retire(model, id);
             }
+        } else if was_closed {
+            self.closed.retain(|closed| *closed != id);
         }
     }
 
@@ -233,20 +236,6 @@ fn odd_fill(overfilled: bool, late: bool) -> Option<&'static str> {
         (true, _) => Some("by more than it asked for"),
         (false, true) => Some("after its end"),
         (false, false) => None,
-    }
-}
-
-const fn is_proved_dead(order: &Order) -> bool {
-    match order.lifecycle {
-        Lifecycle::Closed(
-            CloseReason::Rejected
-            | CloseReason::NotSent
-            | CloseReason::NeverReached
-            | CloseReason::Vanished,
-        ) => true,
-        Lifecycle::Closed(CloseReason::Filled | CloseReason::Canceled | CloseReason::Expired)
-        | Lifecycle::Sent
-        | Lifecycle::Open => false,
     }
 }
 

@@ -240,7 +240,12 @@ impl Chaos {
     }
 
     fn venue_id(&mut self, order: &OrderRequest) -> u64 {
-        if self.below(5) == 0 { 0 } else { order.client_order_id.get() }
+        match self.below(10) {
+            0..=1 => 0,
+            // The second half of a replace.
+            2 => order.client_order_id.get() + (1 << 48),
+            _ => order.client_order_id.get(),
+        }
     }
 
     fn any_report(&mut self) {
@@ -370,7 +375,7 @@ impl Chaos {
 #[test]
 fn any_run_of_records_is_folded_as_the_desk_folds_it() {
     let mut records = 0;
-    let mut closed = 0;
+    let (mut closed, mut resurrected) = (0, 0);
     for seed in 1..=120 {
         show_seed(seed);
         let mut chaos = Chaos::new(seed);
@@ -391,9 +396,11 @@ fn any_run_of_records_is_folded_as_the_desk_folds_it() {
         }
         records += folded;
         closed += chaos.desk.orders().all_closed().count();
+        resurrected += chaos.desk.counters().orders_resurrected;
     }
     // The run means something only if enough came about.
     assert!(records > 20_000 && closed > 300, "{records} records, {closed} closed orders");
+    assert!(resurrected > 50, "{resurrected} orders were open after their end");
 }
 
 #[track_caller]

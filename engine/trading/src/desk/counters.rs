@@ -29,7 +29,7 @@ pub struct DeskCounters {
     pub fills_on_wrong_side: u64,
     pub external_reports: u64,
     pub orders_adopted: u64,
-    /// Orders that a venue showed open after they had been proved dead.
+    /// Orders that a venue showed open after their end.
     pub orders_resurrected: u64,
     pub illegal_transitions: u64,
     /// Orders of ours that a venue showed and for which there was no room.

@@ -121,7 +121,13 @@ impl<J: Journal, P: Probe> Desk<J, P> {
                     );
                 }
                 self.stop_if_done(now, order.strategy);
-                self.reschedule(now, slot);
+                if change.reopened {
+                    self.alarm(now, account, format_args!("order {id} is open after its end"));
+                    self.reset_upkeep(slot);
+                    self.request_cancel(now, slot, StrategyId::MANUAL, actions);
+                } else {
+                    self.reschedule(now, slot);
+                }
             }
             News::LateFill(id, _) => {
                 self.alarm(now, account, format_args!("order {id} was filled after its end"));
@@ -139,7 +145,7 @@ impl<J: Journal, P: Probe> Desk<J, P> {
             News::Resurrected(slot, id) => {
                 self.reset_upkeep(slot);
                 self.note_shown(slot, report);
-                self.alarm(now, account, format_args!("order {id} is open after proof of its end"));
+                self.alarm(now, account, format_args!("order {id} is open after its end"));
                 self.request_cancel(now, slot, StrategyId::MANUAL, actions);
             }
             News::NoRoom(id) => {

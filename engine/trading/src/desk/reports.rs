@@ -11,7 +11,7 @@ use enigma_types::{
 use super::state::State;
 use crate::orders::store::{Found, Slot};
 use crate::orders::trades::Sighting;
-use crate::orders::{Change, CloseReason, IllegalTransition, Order};
+use crate::orders::{Change, IllegalTransition, Order};
 
 /// What a report turned out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub(super) enum News {
     FillsMissing,
     /// An order with our prefix that we had no record of.
     Adopted(Slot, ClientOrderId),
-    /// A venue shows an order open that had been proved dead.
+    /// A venue shows an order open that had ended, by proof or by the venue's word.
     Resurrected(Slot, ClientOrderId),
     /// There was no room to adopt an order.
     NoRoom(ClientOrderId),
@@ -101,14 +101,9 @@ impl State {
     fn tell_closed(&mut self, place: usize, report: &ExecutionReport) -> News {
         let Outcome::Working(working, _) = &report.outcome else { return News::Nothing };
         let Some(closed) = self.orders.closed_mut(place) else { return News::Nothing };
-        let proved_dead = match closed.reason {
-            CloseReason::Rejected
-            | CloseReason::NotSent
-            | CloseReason::NeverReached
-            | CloseReason::Vanished => true,
-            CloseReason::Filled | CloseReason::Canceled | CloseReason::Expired => false,
-        };
-        if proved_dead && working.status == WorkingStatus::Open {
+        if working.status == WorkingStatus::Open
+            && closed.reason.is_disproved(closed.venue_order_id, report.venue_order_id)
+        {
             return self.resurrect(place, working, report);
         }
         if working.filled > closed.filled {
@@ -137,7 +132,7 @@ impl State {
         }
     }
 
-    /// The proof of its death was wrong. It counts again as its strategy's, and is to be
+    /// It hasn't ended after all. It counts again as its strategy's, and is to be
     /// cancelled: the strategy has long gone on without it.
     fn resurrect(
         &mut self,

@@ -287,11 +287,16 @@ impl State {
             self.risk.release(strategy, account, instrument, order.side, was.less(is));
         }
         self.risk.revalue(strategy, instrument, before.value, order.open_value());
-        if let Lifecycle::Closed(reason) = order.lifecycle
-            && !before.closed
-        {
-            self.risk.order_closed(strategy, account, instrument);
-            self.counters.closed(reason);
+        match order.lifecycle {
+            Lifecycle::Closed(reason) if !before.closed => {
+                self.risk.order_closed(strategy, account, instrument);
+                self.counters.closed(reason);
+            }
+            Lifecycle::Sent | Lifecycle::Open if before.closed => {
+                self.risk.order_opened(strategy, account, instrument);
+                self.counters.orders_resurrected += 1;
+            }
+            Lifecycle::Closed(_) | Lifecycle::Sent | Lifecycle::Open => {}
         }
         match (before.unknown, order.is_unknown()) {
             (false, true) => {

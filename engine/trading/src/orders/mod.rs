@@ -270,6 +270,17 @@ impl CloseReason {
         Self::Vanished,
     ];
 
+    /// Whether a venue that shows the order open under an id of its own disproves this end. Where
+    /// a replace is a cancel and a new order, the end of the first half under the id `was` is told
+    /// as the order's, and the second half is open under a later id.
+    pub fn is_disproved(self, was: VenueOrderId, shown: VenueOrderId) -> bool {
+        match self {
+            Self::Rejected | Self::NotSent | Self::NeverReached | Self::Vanished => true,
+            Self::Canceled => was != VenueOrderId::default() && shown > was,
+            Self::Filled | Self::Expired => false,
+        }
+    }
+
     pub const fn name(self) -> &'static str {
         match self {
             Self::Filled => "filled",

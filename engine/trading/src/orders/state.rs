@@ -20,8 +20,8 @@ pub struct Change {
     pub overfilled: bool,
     /// It was filled on the other side than it was ordered on.
     pub wrong_side: bool,
-    /// A cancel came back without having ended the order.
-    pub cancel_returned: bool,
+    /// Its end was that of a replace's first half: it is open again.
+    pub reopened: bool,
 }
 
 /// A statement that can't be true of an order in this state. The order was left as it was.
@@ -134,13 +134,11 @@ impl Order {
             WorkingStatus::Rejected => Some(CloseReason::Rejected),
         };
         if let Lifecycle::Closed(reason) = self.lifecycle {
-            let contradicted = match reason {
-                CloseReason::Filled | CloseReason::Canceled | CloseReason::Expired => false,
-                CloseReason::Rejected
-                | CloseReason::NotSent
-                | CloseReason::NeverReached
-                | CloseReason::Vanished => working.status == WorkingStatus::Open,
-            };
+            let contradicted = working.status == WorkingStatus::Open
+                && reason.is_disproved(self.venue_order_id, report.venue_order_id);
+            if contradicted && reason == CloseReason::Canceled {
+                return Ok(self.reopen(working, report));
+            }
             if contradicted {
                 return Err(self.illegal(&report.outcome));
             }
@@ -164,6 +162,16 @@ impl Order {
             Some(reason) => self.close(reason),
             None => self.confirm_open(source),
         })
+    }
+
+    /// The second half of a replace is open: the order goes on under another id of the venue.
+    fn reopen(&mut self, working: &WorkingOrder, report: &ExecutionReport) -> Change {
+        self.lifecycle = Lifecycle::Open;
+        self.reported = self.reported.max(working.filled);
+        self.price = working.price;
+        self.quantity = working.quantity.max(self.reported);
+        self.stated_at = report.venue_time;
+        Change { reopened: true, ..Change::default() }
     }
 
     fn confirm_open(&mut self, source: ReportSource) -> Change {
@@ -297,7 +305,7 @@ impl Order {
         }
         self.in_flight =
             self.overtaken.take().map(|(price, quantity)| InFlight::Replace { price, quantity });
-        Change { cancel_returned: true, ..Change::default() }
+        Change::default()
     }
 
     /// The replace in flight, if there is one, is over; the order's own terms stand.

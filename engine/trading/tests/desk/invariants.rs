@@ -155,7 +155,7 @@ impl World {
         assert_eq!((exposure.buys.0, exposure.sells.0), (leaves(Side::Buy), leaves(Side::Sell)));
         assert_eq!(exposure.open_orders as usize, self.venue.live().count());
         let counters = self.desk.counters();
-        assert_eq!(counters.orders_resurrected, 0, "I5: no proof was wrong");
+        assert_eq!(counters.orders_resurrected, 0, "I5: what ended has ended");
         assert_eq!(counters.overfills, 0);
         assert_eq!(counters.fills_forgotten, 0);
     }

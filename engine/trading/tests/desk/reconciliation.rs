@@ -1,9 +1,11 @@
 //! Orders, fills and positions that the venue knows and the desk doesn't, and the other way round.
 
+use enigma_trading::command::DeskCommand;
 use enigma_trading::orders::OrderStatus;
 use enigma_types::{
-    ClientOrderId, OrderReference, Outcome, Query, Report, ReportSource, SessionKind, SessionState,
-    Side, StrategyId, TradeId, VenueOrderId, VenueRequest, WorkingStatus,
+    ClientOrderId, OrderReference, Outcome, Price, Quantity, Query, Report, ReportSource,
+    RequestKind, SessionKind, SessionState, Side, StrategyId, TradeId, VenueOrderId, VenueRequest,
+    WorkingStatus,
 };
 
 use crate::bench::{ACCOUNT, BTC, Bench, external, fill, position, venue_id};
@@ -257,6 +259,49 @@ fn an_order_that_was_proved_dead_and_is_shown_open_is_taken_back_and_cancelled()
     assert_eq!(bench.desk.risk().open_orders(), 1);
     bench.restart();
     assert!(bench.order(id).is_some());
+}
+
+/// The venue shows the order under an id so much later than its first.
+fn tell_later(bench: &mut Bench, id: ClientOrderId, later: u64, outcome: Outcome) {
+    let mut report = bench.said(OrderReference::Ours(id), outcome);
+    if let Report::Execution(execution) = &mut report {
+        execution.venue_order_id.0 += later;
+    }
+    bench.report(report);
+}
+
+#[test]
+fn the_second_half_of_a_replace_is_not_forgotten_when_the_first_was_told_as_the_end() {
+    // Settled at its end, and with fills still missing.
+    for filled in [0, 3] {
+        let mut bench = Bench::ready();
+        let id = bench.open_order();
+        let replace =
+            DeskCommand::Replace { client_order_id: id, price: Price(998), quantity: Quantity(12) };
+        bench.command(replace).unwrap();
+        let canceled = bench.working(id, WorkingStatus::Canceled, filled, ReportSource::Stream);
+        bench.tell(id, canceled);
+        bench.actions.clear();
+        assert_eq!(bench.desk.risk().open_orders(), 0);
+        // A late word of the first half says nothing.
+        bench.tell_open(id);
+        assert_eq!(bench.desk.risk().open_orders(), 0);
+
+        let source = ReportSource::Response(RequestKind::Replace);
+        let open = bench.working(id, WorkingStatus::Open, 0, source);
+        tell_later(&mut bench, id, 1, open);
+        assert_eq!(bench.desk.counters().orders_resurrected, 1, "{filled} filled");
+        assert_eq!(bench.status(id), Some(OrderStatus::PendingCancel));
+        assert_eq!(bench.cancels(), [id]);
+        let risk = bench.desk.risk();
+        assert_eq!((risk.open_orders(), risk.exposure(ACCOUNT, BTC).buys), (1, Quantity(10)));
+        bench.restart();
+        assert!(bench.order(id).is_some());
+        let canceled = bench.working(id, WorkingStatus::Canceled, 0, ReportSource::Stream);
+        tell_later(&mut bench, id, 1, canceled);
+        assert_eq!(bench.desk.risk().open_orders(), 0);
+        assert_eq!(bench.desk.risk().exposure(ACCOUNT, BTC).buys, Quantity(filled));
+    }
 }
 
 #[test]
