@@ -65,7 +65,13 @@ impl<P: MarketProduct> StreamSession<P> {
             };
             if outbox.call(request) {
                 self.snapshots.push(PendingSnapshot { call, place: listing.place });
+                let had_failed = feed.has_failed();
                 feed.sync.snapshot_asked();
+                if feed.has_failed() && !had_failed {
+                    // The session may be ready without this book, and then it is told to be empty:
+                    // the connection before may have shown it.
+                    outbox.books.insert(listing.id);
+                }
             }
         }
     }

@@ -35,6 +35,32 @@ fn both_in_step() -> MarketHarness {
     harness
 }
 
+#[test]
+fn a_book_that_is_given_up_is_told_to_be_empty() {
+    let mut harness = two();
+    harness.frame(&depth(101, 110, 100)).unwrap();
+    harness.answer(Method::Get, DEPTH, &snapshot(105));
+    let (mut last, mut told) = (110, Vec::new());
+    harness.frame(&of_eth(depth(101, 110, 100))).unwrap();
+    for round in 1..=8 {
+        assert_eq!(harness.state, SessionState::Syncing, "every book is waited for");
+        let call = harness.take_call(Method::Get, ETH_DEPTH).call;
+        harness.ok(Input::Response { call, answer: Answer::Lost });
+        for _ in 0..40 {
+            harness.wait(1_000);
+            harness.frame(&depth(last + 1, last + 10, last)).unwrap();
+            harness.frame(&ticker(last + 10)).unwrap();
+            harness.frame(&of_eth(depth(last + 1, last + 10, last))).unwrap();
+            last += 10;
+            let changed = std::iter::from_fn(|| harness.outbox.books.pop());
+            told.extend(changed.filter(|&instrument| instrument == ETH).map(|_| round));
+        }
+    }
+    // Whoever was shown a book by the connection before would keep it.
+    assert_eq!(told, [8], "with the ninth snapshot that is asked for");
+    assert_eq!((harness.state, harness.session.book(ETH)), (SessionState::Ready, None));
+}
+
 /// Lets seconds pass in each of which the first instrument's depth speaks; returns its last id.
 fn only_btc_speaks(harness: &mut MarketHarness, seconds: u64, mut last: u64) -> u64 {
     for _ in 0..seconds {
