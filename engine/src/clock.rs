@@ -110,7 +110,8 @@ impl WallAnchor {
     }
 }
 
-fn read_wall() -> UnixNanos {
+/// The system's wall clock, read now: for what no `Clock` stamps.
+pub(crate) fn read_wall() -> UnixNanos {
     // A system clock before 1970 is as good as none; venues then refuse us by their window.
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     UnixNanos(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))

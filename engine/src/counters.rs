@@ -67,8 +67,6 @@ pub struct TradingCounters {
 /// What is known of one venue.
 #[derive(Debug, Default)]
 pub struct VenueNumbers {
-    pub orders_unknown: Gauge,
-    pub orders_open: Gauge,
     /// The venue's clock minus ours.
     pub clock_offset_ns: Gauge,
     pub clock_uncertainty_ns: Gauge,

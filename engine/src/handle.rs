@@ -14,6 +14,7 @@ use crossbeam::queue::ArrayQueue;
 use enigma_trading::command::{DeskCommand, Receipt, Refusal};
 use enigma_types::{AccountId, BookTop, InstrumentId, InstrumentTable, UnixNanos, VenueId};
 
+use crate::clock::read_wall;
 use crate::connection::ErrorKind;
 use crate::counters::{EngineMetrics, Queue, QueueLevel};
 use crate::gateway_thread::{GatewayCounters, GatewayShared};
@@ -281,7 +282,7 @@ impl EngineHandle {
     fn show_killed(&self, reason: &str) {
         let mut model = self.shared.model.write().unwrap_or_else(PoisonError::into_inner);
         if !model.kill.engaged {
-            let since = kill_latch::wall();
+            let since = read_wall();
             model.kill = KillView { engaged: true, reason: reason.into(), since };
             model.events.push(since, EventKind::Kill);
         }
@@ -297,7 +298,7 @@ impl EngineHandle {
             }
             std::thread::sleep(Duration::from_millis(1));
         }
-        let since = kill_latch::wall();
+        let since = read_wall();
         let kill = KillView { engaged: true, reason: reason.replace('\n', " "), since };
         let shared = Arc::clone(&self.shared);
         let (done, written) = channel::bounded(1);

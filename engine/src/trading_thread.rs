@@ -15,7 +15,7 @@ use enigma_trading::journal::{Probe, Stage};
 use enigma_trading::risk::{Limit, LimitUse};
 use enigma_types::{
     BookTop, ClientOrderId, InstrumentId, InstrumentTable, Nanos, Now, OrderReference, Report,
-    SessionChange, StrategyId, Trade, VenueId, VenueRequest,
+    SessionChange, StrategyId, Trade, VenueRequest,
 };
 use enigma_venues::session::{Alert, AlertKind};
 
@@ -216,9 +216,6 @@ impl FusedThread {
                 shown.set(count);
             }
         }
-        let venue = trading.venue(VenueId::BinanceUsdm);
-        venue.orders_unknown.set(i64::try_from(counters.orders_unknown).unwrap_or(i64::MAX));
-        venue.orders_open.set(i64::from(self.side.desk.risk().open_orders()));
         self.publish_limits(now);
     }
 

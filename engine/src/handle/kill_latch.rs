@@ -9,7 +9,6 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use enigma_types::UnixNanos;
 
@@ -91,12 +90,6 @@ impl KillLatch {
             None => Ok(()),
         }
     }
-}
-
-/// The wall clock, for a kill that no record dates.
-pub(crate) fn wall() -> UnixNanos {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    UnixNanos(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }
 
 const FILE: &str = "kill";

@@ -24,10 +24,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use enigma_types::UnixNanos;
-
+use crate::clock::read_wall;
 use crate::settings::JournalSettings;
 
 pub use data_directory::DataDirectory;
@@ -79,7 +77,7 @@ impl OpenJournal {
         for path in place.candidates(directory) {
             recover_ring(&path, owner, &mut segment, &mut recovery, &mut visit)?;
         }
-        segment.sync(wall()).map_err(JournalError::io(&segments.path))?;
+        segment.sync(read_wall()).map_err(JournalError::io(&segments.path))?;
         let ring = Arc::new(place.make(directory, settings, owner)?);
         let health = Arc::new(JournalHealth::new(segment.synced_sequence()));
         let last = segment.last_sequence();
@@ -313,11 +311,6 @@ fn boot() -> [u8; 16] {
 
 fn hex_digit(byte: u8) -> Option<u8> {
     char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
-}
-
-fn wall() -> UnixNanos {
-    let since: Duration = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    UnixNanos(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }
 
 const SHARED_MEMORY: &str = "/dev/shm";

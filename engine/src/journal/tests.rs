@@ -7,11 +7,11 @@ mod sick_disk;
 
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use enigma_trading::journal::Journal as _;
 use enigma_trading::record::Record;
-use enigma_types::{Nanos, Now, StrategyId};
+use enigma_types::{Nanos, Now, StrategyId, UnixNanos};
 
 use super::testing::Folder;
 use super::*;

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::ring::RingCursor;
 use super::segment::{Segment, SegmentStore};
+use crate::clock::read_wall;
 
 /// How the journal fares, for the gate, the API and the metrics. The writer alone changes it.
 #[derive(Debug)]
@@ -217,7 +218,7 @@ impl<S: SegmentStore> Writer<S> {
         // Taken back before the sync: a request that comes meanwhile may mean a later record.
         self.health.sync_requested.store(false, Ordering::Release);
         let start = Instant::now();
-        self.segment.sync(super::wall())?;
+        self.segment.sync(read_wall())?;
         self.last_sync = Instant::now();
         self.cursor.let_go();
         self.health.synced_sequence.store(self.segment.synced_sequence(), Ordering::Release);

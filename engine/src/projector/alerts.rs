@@ -4,11 +4,12 @@
 //! second, with their number, so that it can't push everything else out of the event log.
 
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-use enigma_types::{UnixNanos, VenueId};
+use enigma_types::VenueId;
 use enigma_venues::session::AlertKind;
 
+use crate::clock::read_wall;
 use crate::gateway_thread::GatewayCounters;
 use crate::snapshot::{EventKind, ReadModel, VenueAlerts};
 
@@ -46,15 +47,10 @@ impl AlertWatch {
                 let raised = Some(VenueAlerts { venue, kind: kind.name(), count });
                 let event = EventKind::Alert { text, raised };
                 let mut model = model.write().unwrap_or_else(PoisonError::into_inner);
-                model.events.push(wall(), event);
+                model.events.push(read_wall(), event);
             }
         }
     }
-}
-
-fn wall() -> UnixNanos {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    UnixNanos(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

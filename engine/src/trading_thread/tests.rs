@@ -12,7 +12,7 @@ use enigma_trading::command::{CancelScope, ManualOrder};
 use enigma_trading::desk::DeskSettings;
 use enigma_types::{
     AccountId, Amount, Instrument, Mode, OrderType, Price, Quantity, RiskLimits, Scale,
-    SessionKind, Side, StrategyName, StrategySpec, TimeInForce, UnixNanos,
+    SessionKind, Side, StrategyName, StrategySpec, TimeInForce, UnixNanos, VenueId,
 };
 use enigma_venues::registry::SessionPlan;
 

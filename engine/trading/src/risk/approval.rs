@@ -45,10 +45,6 @@ impl<T> Approved<T> {
         Self(value)
     }
 
-    pub fn get(&self) -> &T {
-        &self.0
-    }
-
     pub fn into_inner(self) -> T {
         self.0
     }

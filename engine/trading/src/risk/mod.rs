@@ -292,10 +292,6 @@ impl RiskBook {
         self.killed = false;
     }
 
-    pub const fn is_killed(&self) -> bool {
-        self.killed
-    }
-
     pub const fn open_orders(&self) -> u32 {
         self.open_orders
     }
