@@ -110,6 +110,21 @@ impl InFlightTable {
         self.take(id)
     }
 
+    /// Whether another request of the kind went out for the order after the one of this id.
+    pub(in crate::binance) fn has_newer(
+        &self,
+        id: u64,
+        of_kind: RequestKind,
+        order: ClientOrderId,
+    ) -> bool {
+        self.places.iter().flatten().any(|entry| match entry.asked {
+            Asked::Request { kind, key } => {
+                kind == of_kind && key.client_order_id == order && entry.id >> 8 > id >> 8
+            }
+            Asked::Status { .. } | Asked::Logon | Asked::Pulse => false,
+        })
+    }
+
     /// Marks what was sent before `before` as overdue and hands out each once.
     pub(in crate::binance) fn expire(&mut self, before: Nanos, mut overdue: impl FnMut(&InFlight)) {
         for entry in self.places.iter_mut().flatten() {

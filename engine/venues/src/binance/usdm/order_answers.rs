@@ -34,6 +34,8 @@ pub enum AnswerBody<'a> {
         /// When to ask again, in milliseconds since 1970: a ban.
         retry_after_ms: Option<u64>,
     },
+    /// No answer: an event that this connection pushes, such as a notice of its end.
+    Event(RawValue<'a>),
 }
 
 /// The whole state of an order as an order object tells it.
@@ -48,8 +50,14 @@ pub struct OrderRow {
 
 /// Reads the envelope of an answer.
 pub fn decode_order_response(frame: &[u8]) -> Result<OrderAnswer<'_>, ReadError> {
-    let [id, status, result, error, rate_limits] =
-        fields(&RawValue::of_message(frame)?, ["id", "status", "result", "error", "rateLimits"])?;
+    let [id, status, result, error, rate_limits, event] = fields(
+        &RawValue::of_message(frame)?,
+        ["id", "status", "result", "error", "rateLimits", "event"],
+    )?;
+    if let (Some(event), None) = (event, status) {
+        let body = AnswerBody::Event(event);
+        return Ok(OrderAnswer { id: None, status: 200, body, rate_limits: None });
+    }
     let status = u16::try_from(need(status, "status")?.as_u64()?);
     let status = status.map_err(|_| ReadError::Absurd("status"))?;
     let body = match (result, error) {
@@ -218,7 +226,7 @@ mod tests {
             AnswerBody::Result(result) => {
                 decode_order(&symbols(), prefix(), result).unwrap().unwrap()
             }
-            AnswerBody::Error { .. } => panic!("an error"),
+            AnswerBody::Error { .. } | AnswerBody::Event(_) => panic!("an error"),
         }
     }
 
@@ -230,7 +238,7 @@ mod tests {
             AnswerBody::Error { code: found, retry_after_ms, .. } => {
                 assert_eq!((found, retry_after_ms), (code, retry));
             }
-            AnswerBody::Result(_) => panic!("a result"),
+            AnswerBody::Result(_) | AnswerBody::Event(_) => panic!("a result"),
         }
     }
 
@@ -304,7 +312,7 @@ mod tests {
         let answer = decode_order_response(text.as_bytes());
         let row = answer.and_then(|answer| match answer.body {
             AnswerBody::Result(result) => decode_order(&symbols(), prefix(), result),
-            AnswerBody::Error { .. } => Ok(None),
+            AnswerBody::Error { .. } | AnswerBody::Event(_) => Ok(None),
         });
         assert!(row.is_err(), "{to}: {row:?}");
     }
@@ -334,7 +342,7 @@ mod tests {
             AnswerBody::Result(result) => {
                 assert_eq!(decode_order(&symbols(), prefix(), result), Ok(None));
             }
-            AnswerBody::Error { .. } => panic!("an error"),
+            AnswerBody::Error { .. } | AnswerBody::Event(_) => panic!("an error"),
         }
     }
 }

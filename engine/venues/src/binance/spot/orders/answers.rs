@@ -267,6 +267,8 @@ impl OrderSession {
     ) {
         let Refusal { status, error: ErrorBody { code, message, .. } } = refusal;
         match judge(kind, status, code, message) {
+            // The newer one is in flight for itself, and this one's fate was asked about.
+            Verdict::Refused(_) if entry.overdue && self.is_overtaken(entry, kind, key) => {}
             Verdict::Refused(class) => {
                 if kind == RequestKind::Submit && class != RejectClass::DuplicateId {
                     self.terms.forget(key.client_order_id);
@@ -284,6 +286,13 @@ impl OrderSession {
                 outbox.report(key.report(Outcome::Unknown(kind, cause), now));
             }
         }
+    }
+
+    /// Whether another replace of the order went out since: what is said of the first one must not
+    /// end the second.
+    pub(super) fn is_overtaken(&self, entry: &InFlight, kind: RequestKind, key: &OrderKey) -> bool {
+        let replace = RequestKind::Replace;
+        kind == replace && self.in_flight.has_newer(entry.id, replace, key.client_order_id)
     }
 
     /// A person hears of what concerns more than the one order.

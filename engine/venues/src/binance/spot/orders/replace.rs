@@ -93,15 +93,21 @@ impl OrderSession {
         outbox: &mut Outbox,
     ) -> Result<(), VenueError> {
         let kind = RequestKind::Replace;
+        let answered = matches!(
+            (outcome.cancel, outcome.new_order),
+            (Half::Done(_), Half::Done(_))
+                | (Half::Failed(_), Half::NotAttempted | Half::Failed(_))
+        );
+        if answered && !self.is_overtaken(entry, kind, key) {
+            self.terms.settled(key.client_order_id);
+        }
         match (outcome.cancel, outcome.new_order) {
             (Half::Done(_), Half::Done(placed)) => {
-                self.terms.settled(key.client_order_id);
                 let row = self.row_of(key, placed);
                 self.on_executed(now, kind, key, row, outbox)
             }
             // Nothing happened: the order stands, or has ended before.
             (Half::Failed(error), Half::NotAttempted | Half::Failed(_)) => {
-                self.terms.settled(key.client_order_id);
                 // The status is the whole answer's; each half failed by its own code.
                 let status = if status >= 500 { status } else { 400 };
                 let refusal = Refusal { status, error };
@@ -109,7 +115,7 @@ impl OrderSession {
                 Ok(())
             }
             (Half::Done(canceled), Half::Failed(error)) => {
-                self.on_canceled_only(now, key, canceled, error, outbox)
+                self.on_canceled_only(now, entry, key, canceled, error, outbox)
             }
             // We ask the venue to stop at a failed cancel. Two orders may be open under one id.
             (Half::Failed(_), Half::Done(_)) => {
@@ -130,6 +136,7 @@ impl OrderSession {
     fn on_canceled_only(
         &mut self,
         now: Now,
+        entry: &InFlight,
         key: &OrderKey,
         canceled: RawValue<'_>,
         error: ErrorBody<'_>,
@@ -148,8 +155,10 @@ impl OrderSession {
             self.unreadable(now, outbox);
         })?;
         self.alert_refusal(now, class, Refusal { status: 400, error }, outbox);
-        let reason = RejectReason::new(class, error.code, error.message);
-        outbox.report(key.report(Outcome::Rejected(kind, reason), now));
+        if !(entry.overdue && self.is_overtaken(entry, kind, key)) {
+            let reason = RejectReason::new(class, error.code, error.message);
+            outbox.report(key.report(Outcome::Rejected(kind, reason), now));
+        }
         if class != RejectClass::DuplicateId
             && let Some(working) = row.working
         {

@@ -6,6 +6,7 @@ use enigma_types::{
 };
 
 use super::{Link, OrderSession, query_end};
+use crate::binance::usdm::fields::fields;
 use crate::binance::usdm::in_flight::{Asked, InFlight};
 use crate::binance::usdm::order_answers::{
     AnswerBody, OrderAnswer, OrderRow, decode_order, decode_order_response,
@@ -47,6 +48,9 @@ impl OrderSession {
                 return Err(error.into());
             }
         };
+        if let AnswerBody::Event(event) = answer.body {
+            return self.on_event(now, event, outbox);
+        }
         self.counters.answers += 1;
         let venue_ms = now.venue_time().as_millis();
         answer.for_each_window(|window, used| self.budget.update(venue_ms, window, used));
@@ -60,6 +64,25 @@ impl OrderSession {
                 Ok(())
             }
         }
+    }
+
+    /// The connection tells its own end. What else it may push is nothing that was asked for.
+    fn on_event(
+        &mut self,
+        now: Now,
+        event: RawValue<'_>,
+        outbox: &mut Outbox,
+    ) -> Result<(), VenueError> {
+        let [kind] = fields(&event, ["e"])?;
+        match kind.map(|kind| kind.bytes()) {
+            Some(b"\"serverShutdown\"") => outbox.reconnect = Some(ReconnectReason::Rotation),
+            Some(_) | None => {
+                self.counters.unmatched += 1;
+                let kind = AlertKind::UnknownMessage;
+                self.alerts.raise(now.mono, outbox, kind, "on order entry");
+            }
+        }
+        Ok(())
     }
 
     /// An answer to nothing that we know. A 401 without an id says that the session's key is gone.
@@ -94,7 +117,7 @@ impl OrderSession {
         outbox: &mut Outbox,
     ) -> Result<(), VenueError> {
         let refusal = match answer.body {
-            AnswerBody::Result(_) => None,
+            AnswerBody::Result(_) | AnswerBody::Event(_) => None,
             AnswerBody::Error { code, message, .. } => {
                 Some(Refusal { status: answer.status, code, message })
             }
@@ -125,6 +148,8 @@ impl OrderSession {
                 }
                 Ok(())
             }
+            // An event is no answer; it was dealt with before.
+            (_, AnswerBody::Event(_)) => Ok(()),
         }
     }
 
@@ -211,7 +236,12 @@ impl OrderSession {
     ) {
         let Refusal { status, code, message } = refusal;
         match judge(kind, status, code) {
+            // The newer one is in flight for itself, and this one's fate was asked about.
+            Verdict::Refused(_) if entry.overdue && self.is_overtaken(entry, kind, key) => {}
             Verdict::Refused(class) => {
+                if class == RejectClass::AccountMode {
+                    self.doubt_mode(now);
+                }
                 if !matches!(code, CANCEL_REJECTED | NO_SUCH_ORDER) {
                     self.alert_refusal(now, class, refusal, outbox);
                 }
@@ -225,6 +255,13 @@ impl OrderSession {
                 outbox.report(key.report(Outcome::Unknown(kind, cause), now));
             }
         }
+    }
+
+    /// Whether another replace of the order went out since: what is said of the first one must not
+    /// end the second.
+    fn is_overtaken(&self, entry: &InFlight, kind: RequestKind, key: &OrderKey) -> bool {
+        let replace = RequestKind::Replace;
+        kind == replace && self.in_flight.has_newer(entry.id, replace, key.client_order_id)
     }
 
     /// A person hears of what concerns more than the one order.

@@ -180,6 +180,15 @@ impl OrderSession {
         self.calls.iter().any(|pending| matches!(pending.purpose, Purpose::PositionMode))
     }
 
+    /// An order was refused for the mode: the operator may have changed it. It is asked about again,
+    /// though not with every refusal.
+    pub(super) fn doubt_mode(&mut self, now: Now) {
+        if !self.asks_mode() {
+            let soonest = self.mode_told_at.plus(RETRY);
+            self.mode_at = self.mode_at.min(now.mono.max(soonest));
+        }
+    }
+
     fn on_position_mode(
         &mut self,
         now: Now,
@@ -188,7 +197,9 @@ impl OrderSession {
     ) -> Result<(), VenueError> {
         self.mode_at = now.mono.plus(RETRY);
         let Some(body) = body else { return Ok(()) };
-        self.mode_at = match decode_position_mode(body)? {
+        let hedged = decode_position_mode(body)?;
+        self.mode_told_at = now.mono;
+        self.mode_at = match hedged {
             true => {
                 self.mode = PositionMode::Hedge;
                 let detail = "the account is in hedge mode; orders need one-way mode";

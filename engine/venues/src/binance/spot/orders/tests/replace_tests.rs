@@ -229,6 +229,32 @@ fn an_order_of_unknown_terms_is_not_replaced_until_they_are_told() {
     assert!(harness.sent_one().contains("\"type\":\"LIMIT_MAKER\""));
 }
 
+#[test]
+fn a_late_answer_to_one_replace_says_nothing_of_the_next() {
+    let (canceled, stopped) = (canceled_row(), ["FAILURE", "NOT_ATTEMPTED"]);
+    for (status, results, responses) in [
+        (400, stopped, [RESTRICTED, "null"]),
+        (409, ["SUCCESS", "FAILURE"], [canceled.as_str(), CROSSING]),
+    ] {
+        let (mut harness, first) = replacing();
+        harness.session.pulse_at = Nanos::MAX;
+        harness.wait(10_000);
+        let overdue = unknown(RequestKind::Replace, UnknownCause::Timeout);
+        assert_eq!(outcomes(&mut harness), [overdue]);
+        harness.ok(Input::Replace(&replace(6_180_040, 3_000)));
+        let second = id_of(&harness.sent_one());
+        harness.frame(&halves(first, status, results, responses)).unwrap();
+        let refused = |outcome: &Outcome| matches!(outcome, Outcome::Rejected(..));
+        assert!(!outcomes(&mut harness).iter().any(refused), "{status}");
+        if status == 400 {
+            // The second may still be half done.
+            assert_eq!(ask_for_canceled(&mut harness), (0, false));
+        }
+        harness.frame(&halves(second, status, results, responses)).unwrap();
+        assert!(outcomes(&mut harness).iter().any(refused), "{status}");
+    }
+}
+
 /// Asks for the order, which stands as canceled in a replace: how many states are told, and
 /// whether the answer is said to be complete.
 fn ask_for_canceled(harness: &mut OrderHarness) -> (usize, bool) {

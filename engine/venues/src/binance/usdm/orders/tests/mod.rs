@@ -228,6 +228,66 @@ fn nothing_trades_before_account_and_clock_are_checked() {
 }
 
 #[test]
+fn an_order_refused_for_the_position_mode_has_the_mode_asked_about() {
+    let mut harness = ready();
+    harness.wait(5_000);
+    harness.outbox.calls.clear();
+    let id = submit(&mut harness, 3);
+    harness.frame(&error(&id.to_string(), 400, -4061)).unwrap();
+    harness.wait(0);
+    // While the answer is on its way another refusal asks nothing.
+    let id = submit(&mut harness, 4);
+    harness.frame(&error(&id.to_string(), 400, -4061)).unwrap();
+    harness.wait(0);
+    harness.answer(Method::Get, MODE, "{\"dualSidePosition\":true}");
+    assert_eq!((harness.state, harness.outbox.calls.len()), (SessionState::Syncing, 0));
+    harness.ok(Input::Submit(&order(5)));
+    assert!(harness.sent().is_empty());
+    // Refused although the mode is said to be right: not more often than once in five seconds.
+    let mut harness = ready();
+    for order in 1..=3 {
+        let id = submit(&mut harness, order);
+        harness.frame(&error(&id.to_string(), 400, -4061)).unwrap();
+    }
+    harness.outbox.calls.clear();
+    harness.wait(4_999);
+    assert!(harness.outbox.calls.iter().all(|call| !call.target.starts_with(MODE)));
+    harness.wait(1);
+    harness.answer(Method::Get, MODE, "{\"dualSidePosition\":false}");
+    assert_eq!(harness.state, SessionState::Ready);
+}
+
+#[test]
+fn an_event_that_is_pushed_doubts_nothing() {
+    let mut harness = ready();
+    let id = submit(&mut harness, 3);
+    harness.frame(r#"{"event":{"e":"serverShutdown","E":1770123456789}}"#).unwrap();
+    assert_eq!(harness.reconnect(), Some(ReconnectReason::Rotation));
+    harness.frame(r#"{"event":{"e":"news","E":1770123456789}}"#).unwrap();
+    assert_eq!((harness.reconnect(), harness.alerts()), (None, vec![AlertKind::UnknownMessage]));
+    assert_eq!((outcomes(&mut harness), harness.state), (vec![], SessionState::Ready));
+    harness.frame(&result(id, 3, "NEW", "0")).unwrap();
+    assert_eq!(outcomes(&mut harness).len(), 2);
+}
+
+#[test]
+fn a_late_refusal_of_one_replace_says_nothing_of_the_next() {
+    let mut harness = ready();
+    harness.ok(Input::Replace(&replace(3)));
+    let first = id_of(&harness.sent_one());
+    harness.wait(10_000);
+    let overdue = unknown(RequestKind::Replace, UnknownCause::Timeout);
+    assert_eq!(outcomes(&mut harness), [overdue]);
+    harness.ok(Input::Replace(&replace(3)));
+    let second = id_of(&harness.sent_one());
+    harness.frame(&error(&first.to_string(), 400, -5027)).unwrap();
+    assert_eq!(outcomes(&mut harness), []);
+    harness.frame(&error(&second.to_string(), 400, -5027)).unwrap();
+    let found = outcomes(&mut harness);
+    assert!(matches!(found.as_slice(), [Outcome::Rejected(RequestKind::Replace, _)]), "{found:?}");
+}
+
+#[test]
 fn the_clock_is_asked_again_and_again() {
     let mut harness = ready();
     for _ in 0..4 {
