@@ -48,10 +48,10 @@ pub(crate) struct DisplayedBooks {
 pub(crate) struct FusedThread {
     gateway: Gateway<VenueSessions>,
     side: DeskSide,
-    clock: Clock,
     shared: Arc<Shared>,
     /// The newest engagement of the gate that the desk has latched: a re-arm lifts no later one.
     latched: Epoch,
+    published_at: Nanos,
     limits_shown_at: Nanos,
 }
 
@@ -84,7 +84,7 @@ impl FusedThread {
         let side = DeskSide {
             desk,
             actions: Actions::new(),
-            clock: clock.clone(),
+            clock,
             shared: Arc::clone(&shared),
             offset_ns: 0,
             tick_received: Nanos::ZERO,
@@ -92,7 +92,8 @@ impl FusedThread {
             displayed_at: vec![Nanos::ZERO; InstrumentTable::CAPACITY].into(),
         };
         let latched = shared.gateway.gate.epoch();
-        Self { gateway, side, clock, shared, latched, limits_shown_at: Nanos::ZERO }
+        let never = Nanos::ZERO;
+        Self { gateway, side, shared, latched, published_at: never, limits_shown_at: never }
     }
 
     /// Turns until the engine is told to stop.
@@ -124,12 +125,17 @@ impl FusedThread {
         let received = self.gateway.turn(now, &mut self.side);
         self.side.tick_received = Nanos::ZERO;
         let now = self.now();
-        if self.side.desk.next_deadline().is_some_and(|deadline| deadline <= now.mono) {
+        let timed = self.side.desk.next_deadline().is_some_and(|deadline| deadline <= now.mono);
+        if timed {
             self.side.desk.handle_timer(now, &mut self.side.actions);
             self.shared.metrics.trading.timers.add(1);
         }
         self.send();
-        self.publish(now.mono);
+        // A turn in which nothing happened has nothing to show, and there are millions of them.
+        let worked = commanded || received || timed;
+        if worked || now.mono.since(self.published_at) >= PUBLISH_INTERVAL {
+            self.publish(now.mono);
+        }
         commanded || received
     }
 
@@ -201,6 +207,7 @@ impl FusedThread {
     }
 
     fn publish(&mut self, now: Nanos) {
+        self.published_at = now;
         let counters = self.side.desk.counters();
         let trading = &self.shared.metrics.trading;
         trading.orders_approved.set(counters.orders_sent + counters.replaces_sent);
@@ -245,7 +252,13 @@ impl FusedThread {
     }
 
     fn now(&mut self) -> Now {
-        self.clock.now(self.side.offset_ns)
+        self.side.now()
+    }
+}
+
+impl DeskSide {
+    fn now(&mut self) -> Now {
+        self.clock.now(self.offset_ns)
     }
 }
 
@@ -321,7 +334,7 @@ impl GatewayEvents for DeskSide {
         if self.actions.requests.is_empty() {
             return None;
         }
-        let now = self.clock.now(self.offset_ns);
+        let now = self.now();
         self.desk.next_request(now, &mut self.actions)
     }
 }
@@ -419,6 +432,7 @@ const REQUESTS_A_TURN: usize = 1_024;
 const LONGEST_WAIT: Duration = Duration::from_millis(50);
 /// The desk's room for strategies, at the most.
 const MAX_STRATEGIES: usize = 64;
+const PUBLISH_INTERVAL: Nanos = Nanos::from_millis(250);
 const LIMITS_INTERVAL: Nanos = Nanos::from_millis(250);
 const DISPLAY_INTERVAL: Nanos = Nanos::from_millis(100);
 

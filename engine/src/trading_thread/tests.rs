@@ -188,3 +188,27 @@ fn what_could_trade_is_refused_from_the_first_moment_of_a_drain() {
     kill.recv().unwrap().unwrap();
     assert!(rig.thread.side.desk.kill().engaged);
 }
+
+#[test]
+fn a_turn_without_events_shows_nothing_before_the_interval_has_passed() {
+    let mut rig = Rig::new();
+    // The first turns have the timers of a start.
+    for _ in 0..3 {
+        rig.thread.turn();
+    }
+    let shown = || rig.handle.shared.metrics.trading.kill_switch.get();
+    let wrong = || rig.handle.shared.metrics.trading.kill_switch.set(7);
+    wrong();
+    rig.thread.published_at = Nanos::MAX;
+    rig.thread.turn();
+    assert_eq!(shown(), 7, "nothing happened");
+    rig.thread.published_at = Nanos::ZERO;
+    rig.thread.turn();
+    assert_eq!(shown(), 0, "it was long ago");
+    wrong();
+    rig.thread.published_at = Nanos::MAX;
+    let kill = rig.queue(DeskCommand::Kill { reason: "a test".into() });
+    rig.thread.turn();
+    kill.recv().unwrap().unwrap();
+    assert_eq!(shown(), 1, "a command is shown in its own turn");
+}
