@@ -2,8 +2,10 @@
 //!
 //! A pause and a kill are acknowledged once the gateway thread has passed it: once every request
 //! before the mark was written, or given back as not sent, and what still waited for a socket was
-//! taken back. It takes no room in the request ring, so that it is never refused. Checked by the
-//! models in `engine/loom`; this file may name nothing of this crate.
+//! taken back. It takes no room in the request ring, so that it is never refused.
+//!
+//! Part of the layout `split`, which the engine doesn't run: this file is no module of the engine.
+//! `engine/loom` alone compiles and checks it, so it may name nothing of this crate.
 
 #[cfg(loom)]
 use loom::sync::atomic::{AtomicU64, Ordering};

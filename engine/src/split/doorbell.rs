@@ -3,8 +3,10 @@
 //! The protocol that loses no wake-up. The one who hands over: publish, then `ring`, and wake if
 //! it says so. The one who sleeps: `lie_down`, then look at everything once more, and sleep only
 //! if there is nothing; then `get_up`. Both put a full fence between their write and their look,
-//! so that at least one of them sees the other. Checked by the models in `engine/loom`; this file
-//! may name nothing of this crate.
+//! so that at least one of them sees the other.
+//!
+//! Part of the layout `split`, which the engine doesn't run: this file is no module of the engine.
+//! `engine/loom` alone compiles and checks it, so it may name nothing of this crate.
 
 #[cfg(loom)]
 use loom::sync::atomic::{AtomicBool, Ordering, fence};
