@@ -1,5 +1,6 @@
 //! Positions: nothing but the sum of unique fills on top of what an account held when it was
-//! first seen, less the fees that were taken in what is held. It must not take a venue's word for a quantity after that.
+//! first seen, less the fees that were taken in what is held. It must not take a venue's word for
+//! a quantity after that.
 
 use arrayvec::ArrayVec;
 use enigma_types::{

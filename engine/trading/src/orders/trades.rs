@@ -1,8 +1,10 @@
 //! The executions that have been counted, so that none moves a position twice.
 //!
 //! A trade of an account with itself has two executions under one trade id, one on each side: an
-//! execution is known by its account, instrument, trade id and side. Bounded: the newest ids are held one by one, and of what was pushed out only the highest id of
-//! each account and instrument. An id at or below that mark which isn't held counts as seen: a
+//! execution is known by its account, instrument, trade id and side.
+//!
+//! Bounded: the newest are held one by one, and of what was pushed out only the highest trade id
+//! of each account and instrument. One at or below that mark which isn't held counts as seen: a
 //! fill that old is left to the comparison with the venue's position.
 
 use enigma_types::{AccountId, InstrumentId, Side, TradeId};
