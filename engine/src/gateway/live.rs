@@ -470,10 +470,8 @@ impl<S: Session> Live<S> {
             }
             let call = request.call;
             core.shared.counters.calls.add(1);
-            let taken = match &host {
-                Some(host) => core.port.call(self.id, host, request).is_ok(),
-                None => false,
-            };
+            let taken =
+                host.as_ref().is_some_and(|host| core.port.call(self.id, host, request).is_ok());
             if !taken {
                 core.shared.counters.calls_failed.add(1);
                 if self.refused.try_push(call).is_err() {

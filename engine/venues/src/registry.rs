@@ -9,15 +9,13 @@ use enigma_types::{
     SessionKind, VenueId,
 };
 
-use crate::binance::spot;
-pub use crate::binance::usdm::DepthStream;
+pub use crate::binance::DepthStream;
 use crate::binance::usdm::budget::RequestBudget;
-use crate::binance::usdm::instruments::{
-    ExchangeInfoError, decode_exchange_info, exchange_info_call,
-};
+use crate::binance::usdm::instruments::{decode_exchange_info, exchange_info_call};
 use crate::binance::usdm::market::MarketSession;
 use crate::binance::usdm::orders::OrderSession;
 use crate::binance::usdm::user_stream::AccountSession;
+use crate::binance::{ExchangeInfoError, spot};
 use crate::session::{CallId, CallRequest, Input, Outbox, Session, VenueError};
 use crate::signer::Signer;
 

@@ -9,9 +9,8 @@
 use arrayvec::{ArrayString, ArrayVec};
 use enigma_types::{Now, UnixNanos};
 
-use super::usdm::ReadError;
-use super::usdm::auth::{composed, signed_target};
-use super::usdm::fields::{fields, need};
+use crate::binance::auth::{composed, signed_target};
+use crate::binance::fields::{ReadError, fields, need};
 use crate::session::{CallId, CallRequest, Method};
 use crate::signer::BinanceSigner;
 use crate::wire::json::RawValue;

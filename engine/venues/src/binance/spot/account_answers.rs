@@ -10,11 +10,9 @@ use enigma_types::{
 };
 
 use super::order_answers::{OrderRow, decode_order};
-use crate::binance::usdm::account_answers::asset_of;
-use crate::binance::usdm::fields::{amount, fields, need, unsigned_decimal};
-use crate::binance::usdm::order_answers::millis;
-use crate::binance::usdm::symbols::SymbolTable;
-use crate::binance::usdm::{BalanceRow, Listed, ReadError, TradeRow};
+use crate::binance::account_answers::{BalanceRow, Listed, TradeRow};
+use crate::binance::fields::{ReadError, amount, asset_of, fields, millis, need, unsigned_decimal};
+use crate::binance::symbols::SymbolTable;
 use crate::wire::json::RawValue;
 
 /// Reads the balances of `GET /api/v3/account`, and gives the time of the account's last change,

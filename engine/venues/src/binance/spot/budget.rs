@@ -6,7 +6,8 @@
 //! in a minute for the address, 50 orders in 10 s and 160000 in a day for the account. The venue
 //! takes orders that fill off its count again; ours keeps them, which is on the safe side.
 
-use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::AtomicU64;
+use core::sync::atomic::Ordering::Relaxed;
 use std::sync::Arc;
 
 use super::reject_codes::{TOO_MANY_ORDERS, TOO_MUCH_WEIGHT};

@@ -5,8 +5,7 @@
 //! <https://developers.binance.com/docs/binance-spot-api-docs/websocket-api/trading-requests>.
 
 use super::order_answers::{ErrorBody, decode_error};
-use crate::binance::usdm::ReadError;
-use crate::binance::usdm::fields::{fields, need};
+use crate::binance::fields::{ReadError, fields, need};
 use crate::wire::json::RawValue;
 
 /// What became of both halves.

@@ -5,7 +5,7 @@
 use arrayvec::ArrayString;
 use enigma_types::{ClientOrderId, InstallationPrefix, OrderReference};
 
-use crate::binance::usdm::ReadError;
+use crate::binance::fields::ReadError;
 use crate::wire::json::RawValue;
 
 /// What a cancel of ours was for.

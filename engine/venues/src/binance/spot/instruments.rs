@@ -12,11 +12,9 @@ use enigma_types::{
 };
 
 use super::VENUE;
-use crate::binance::usdm::account_answers::asset_of;
-use crate::binance::usdm::auth::composed;
-use crate::binance::usdm::fields::{amount, fields, need};
-use crate::binance::usdm::instruments::{band, maximum, positive, text};
-use crate::binance::usdm::{ExchangeInfoError, ReadError};
+use crate::binance::auth::composed;
+use crate::binance::fields::{ReadError, amount, asset_of, fields, need};
+use crate::binance::instruments::{ExchangeInfoError, band, maximum, positive, text};
 use crate::session::{CallId, CallRequest, Method};
 use crate::wire::json::RawValue;
 

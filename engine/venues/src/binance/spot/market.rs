@@ -9,15 +9,17 @@ use enigma_types::{Nanos, VenueId};
 use super::VENUE;
 use super::budget::RequestBudget;
 use super::market_messages::{decode_market, decode_snapshot};
-use crate::binance::usdm::auth::composed;
-use crate::binance::usdm::market::{MarketProduct, SnapshotBudget, StreamSession};
-use crate::binance::usdm::symbols::{Listing, SymbolTable};
-use crate::binance::usdm::{Decoded, DepthScratch, DepthStream, ReadError, SnapshotHead};
+use crate::binance::auth::composed;
+use crate::binance::fields::ReadError;
+use crate::binance::market::{MarketProduct, SnapshotBudget, StreamSession};
+use crate::binance::market_messages::{Decoded, DepthScratch, SnapshotHead};
+use crate::binance::subscriptions::DepthStream;
+use crate::binance::symbols::{Listing, SymbolTable};
 use crate::limits::Wait;
 use crate::registry::SessionPlan;
 use crate::session::CallTarget;
 
-pub use crate::binance::usdm::market::MarketCounters;
+pub use crate::binance::market::MarketCounters;
 
 pub type MarketSession = StreamSession<Spot>;
 

@@ -7,13 +7,14 @@
 
 use enigma_types::{BookTicker, Level, Price, Quantity, Scale, Sequence, Side, Trade, UnixNanos};
 
-use crate::binance::usdm::fields::{fields, need, truncated_decimal, unsigned_decimal};
-use crate::binance::usdm::market_messages::{Envelope, levels_by_hand, open_envelope, push_level};
-use crate::binance::usdm::order_answers::millis;
-use crate::binance::usdm::symbols::{Listing, SymbolTable};
-use crate::binance::usdm::{
-    Decoded, DepthScratch, DepthUpdate, MarketMessage, ReadError, SnapshotHead,
+use crate::binance::fields::{
+    ReadError, fields, millis, need, truncated_decimal, unsigned_decimal,
 };
+use crate::binance::market_messages::{
+    Decoded, DepthScratch, DepthUpdate, Envelope, MarketMessage, SnapshotHead, levels_by_hand,
+    open_envelope, push_level,
+};
+use crate::binance::symbols::{Listing, SymbolTable};
 use crate::wire::json::{RawValue, Scanner};
 
 /// Reads one message of a public stream. Best prices come without a time on spot: theirs is zero,

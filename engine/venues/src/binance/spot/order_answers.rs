@@ -11,10 +11,8 @@ use enigma_types::{
 
 use super::budget::VenueWindow;
 use super::client_ids::{CancelKind, told_id};
-use crate::binance::usdm::ReadError;
-use crate::binance::usdm::fields::{fields, need, unsigned_decimal};
-use crate::binance::usdm::order_answers::{millis, side_of};
-use crate::binance::usdm::symbols::SymbolTable;
+use crate::binance::fields::{ReadError, fields, millis, need, side_of, unsigned_decimal};
+use crate::binance::symbols::SymbolTable;
 use crate::wire::json::RawValue;
 
 /// One answer, its envelope read.

@@ -12,8 +12,8 @@ use enigma_types::{
 };
 
 use super::client_ids::{CancelKind, cancel_text};
-use crate::binance::usdm::auth::{ComposeError, Param, write_request};
-use crate::binance::usdm::symbols::{Listing, SymbolTable};
+use crate::binance::auth::{ComposeError, Param, write_request};
+use crate::binance::symbols::{Listing, SymbolTable};
 use crate::signer::BinanceSigner;
 use crate::wire::websocket::Payload;
 

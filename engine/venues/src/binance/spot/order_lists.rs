@@ -14,11 +14,9 @@ use enigma_types::{
 use super::client_ids::told_id;
 use super::order_answers::{OrderRow, decode_order};
 use super::order_frames::{side_text, timestamp};
-use crate::binance::usdm::ReadError;
-use crate::binance::usdm::auth::{ComposeError, Param, write_request};
-use crate::binance::usdm::fields::{fields, need};
-use crate::binance::usdm::order_answers::millis;
-use crate::binance::usdm::symbols::SymbolTable;
+use crate::binance::auth::{ComposeError, Param, write_request};
+use crate::binance::fields::{ReadError, fields, millis, need};
+use crate::binance::symbols::SymbolTable;
 use crate::signer::BinanceSigner;
 use crate::wire::json::RawValue;
 use crate::wire::websocket::Payload;

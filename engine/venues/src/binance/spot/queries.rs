@@ -12,9 +12,10 @@ use enigma_types::{
 use super::VENUE;
 use super::account_answers::{decode_account, decode_open_orders, decode_trades};
 use super::order_answers::OrderRow;
-use crate::binance::usdm::auth::{composed, signed_target};
-use crate::binance::usdm::symbols::SymbolTable;
-use crate::binance::usdm::{BalanceRow, Listed, ReadError};
+use crate::binance::account_answers::{BalanceRow, Listed};
+use crate::binance::auth::{composed, signed_target};
+use crate::binance::fields::ReadError;
+use crate::binance::symbols::SymbolTable;
 use crate::session::{CallTarget, Outbox};
 use crate::signer::BinanceSigner;
 

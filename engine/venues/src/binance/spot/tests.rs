@@ -1,5 +1,4 @@
-//! What the tests of spot's sessions share: an instrument, and the venue's messages about it. The
-//! harness around a session is futures'.
+//! What the tests of spot's sessions share: an instrument, and the venue's messages about it.
 #![expect(clippy::unwrap_used, reason = "a test may stop here")]
 
 use std::sync::Arc;
@@ -10,10 +9,10 @@ use enigma_types::{
 };
 
 use super::VENUE;
-use crate::binance::usdm::symbols::SymbolTable;
+use crate::binance::symbols::SymbolTable;
 use crate::registry::SessionPlan;
 
-pub(super) use crate::binance::usdm::tests::{Harness, ed25519, hmac, http, prefix};
+pub(super) use crate::binance::tests::{Harness, ed25519, hmac, http, prefix};
 
 pub(super) fn plan(kind: SessionKind) -> SessionPlan {
     SessionPlan::new(kind, AccountId(0), table(), prefix(), 1)

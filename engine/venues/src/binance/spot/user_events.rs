@@ -13,11 +13,11 @@ use super::account_answers::balance_row;
 use super::client_ids::{CancelKind, told_id};
 use super::order_answers::{status_of, time_in_force_of};
 use super::order_lists::{ListUpdate, decode_list_status};
-use crate::binance::usdm::account_answers::asset_of;
-use crate::binance::usdm::fields::{amount, fields, need, unsigned_decimal};
-use crate::binance::usdm::order_answers::{millis, side_of};
-use crate::binance::usdm::symbols::{Listing, SymbolTable};
-use crate::binance::usdm::{BalanceRow, ReadError};
+use crate::binance::account_answers::BalanceRow;
+use crate::binance::fields::{
+    ReadError, amount, asset_of, fields, millis, need, side_of, unsigned_decimal,
+};
+use crate::binance::symbols::{Listing, SymbolTable};
 use crate::wire::json::RawValue;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

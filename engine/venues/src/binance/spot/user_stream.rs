@@ -17,11 +17,13 @@ use super::order_frames::{write_signed_subscribe, write_subscribe};
 use super::reject_codes::{CLOCK_SKEW, SUBSCRIPTION_ACTIVE, is_authentication};
 use super::user_events::{OrderUpdate, UserEvent, decode_user_event};
 use super::{ORDER_ENTRY_PATH, VENUE, binance};
-use crate::binance::usdm::alerts::AlertGate;
-use crate::binance::usdm::auth::ComposeError;
-use crate::binance::usdm::order_frames::write_logon;
-use crate::binance::usdm::symbols::SymbolTable;
-use crate::binance::usdm::{BalanceRow, ROTATION_REMINDER, ReadError, rotation_at};
+use crate::binance::account_answers::BalanceRow;
+use crate::binance::alerts::AlertGate;
+use crate::binance::auth::ComposeError;
+use crate::binance::fields::ReadError;
+use crate::binance::frames::write_logon;
+use crate::binance::rotation::{ROTATION_REMINDER, rotation_at};
+use crate::binance::symbols::SymbolTable;
 use crate::registry::SessionPlan;
 use crate::session::{
     AlertKind, Dial, HostRole, Input, Outbox, ReconnectReason, Session, VenueError,

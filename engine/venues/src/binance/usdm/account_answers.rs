@@ -5,22 +5,16 @@
 //! <https://developers.binance.com/docs/derivatives/usds-margined-futures>.
 
 use enigma_types::{
-    Amount, Asset, Fill, InstallationPrefix, InstrumentId, Liquidity, Price, Quantity, Side,
-    SignedQuantity, TradeId, UnixNanos, VenueOrderId,
+    InstallationPrefix, InstrumentId, Price, SignedQuantity, TradeId, UnixNanos, VenueOrderId,
 };
 
-use super::fields::{ReadError, amount, fields, need, truncated_decimal, unsigned_decimal};
-use super::order_answers::{OrderRow, decode_order, millis, side_of};
-use super::symbols::{Listing, SymbolTable};
+use super::order_answers::{OrderRow, decode_order};
+use crate::binance::account_answers::{BalanceRow, FillFields, Listed, TradeRow};
+use crate::binance::fields::{
+    ReadError, amount, asset_of, fields, millis, need, truncated_decimal,
+};
+use crate::binance::symbols::{Listing, SymbolTable};
 use crate::wire::json::RawValue;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BalanceRow {
-    pub asset: Asset,
-    pub wallet: Amount,
-    pub available: Option<Amount>,
-    pub venue_time: UnixNanos,
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PositionRow {
@@ -38,23 +32,6 @@ pub enum PositionSide {
     Both,
     Long,
     Short,
-}
-
-/// One execution of ours. The venue doesn't tell our own id with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TradeRow {
-    pub instrument: InstrumentId,
-    pub venue_order_id: VenueOrderId,
-    pub fill: Fill,
-    pub venue_time: UnixNanos,
-}
-
-/// What a list held.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Listed {
-    pub rows: usize,
-    /// Rows of instruments that aren't ours, which were left out.
-    pub foreign: usize,
 }
 
 /// Reads `GET /fapi/v3/balance`.
@@ -159,51 +136,6 @@ pub fn decode_position_mode(body: &[u8]) -> Result<bool, ReadError> {
     }
 }
 
-/// Reads `GET /fapi/v1/time`, in milliseconds.
-pub fn decode_server_time(body: &[u8]) -> Result<u64, ReadError> {
-    let [time] = fields(&RawValue::of_message(body)?, ["serverTime"])?;
-    Ok(need(time, "serverTime")?.as_u64()?)
-}
-
-/// Reads an error body, which REST sends without an envelope: its code.
-pub(in crate::binance) fn decode_error_code(body: &[u8]) -> Option<i32> {
-    let [code] = fields(&RawValue::of_message(body).ok()?, ["code"]).ok()?;
-    i32::try_from(code?.as_i64().ok()?).ok()
-}
-
-/// The fields of an execution, under whichever names they came.
-pub(super) struct FillFields<'a> {
-    pub(super) side: Option<RawValue<'a>>,
-    pub(super) price: Option<RawValue<'a>>,
-    pub(super) quantity: Option<RawValue<'a>>,
-    pub(super) maker: Option<RawValue<'a>>,
-    pub(super) fee: Option<RawValue<'a>>,
-    pub(super) fee_asset: Option<RawValue<'a>>,
-}
-
-impl FillFields<'_> {
-    /// A commission that isn't there means that none was taken.
-    pub(super) fn read(&self, listing: &Listing, trade_id: TradeId) -> Result<Fill, ReadError> {
-        let side: Side = side_of(need(self.side, "side")?.as_plain()?)?;
-        let maker = need(self.maker, "maker")?.as_bool()?;
-        let price = unsigned_decimal(self.price, "price of a fill", listing.price_scale)?;
-        let quantity =
-            unsigned_decimal(self.quantity, "quantity of a fill", listing.quantity_scale)?;
-        if price == 0 || quantity == 0 {
-            return Err(ReadError::Absurd("fill"));
-        }
-        Ok(Fill {
-            trade_id,
-            side,
-            price: Price(price),
-            quantity: Quantity(quantity),
-            liquidity: if maker { Liquidity::Maker } else { Liquidity::Taker },
-            fee: Some(self.fee.map_or(Ok(Amount::ZERO), amount)?),
-            fee_asset: self.fee_asset.map_or(Ok(Asset::new()), asset_of)?,
-        })
-    }
-}
-
 pub(super) fn position_row(
     listing: &Listing,
     side: Option<RawValue<'_>>,
@@ -233,15 +165,13 @@ pub(super) fn position_row(
     })
 }
 
-pub(in crate::binance) fn asset_of(field: RawValue<'_>) -> Result<Asset, ReadError> {
-    let mut buffer = [0; 32];
-    Asset::from(field.as_str(&mut buffer)?).map_err(|_| ReadError::Absurd("asset"))
-}
-
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test may stop here")]
 mod tests {
+    use enigma_types::{Amount, Liquidity, Side};
+
     use super::*;
+    use crate::binance::account_answers::{decode_error_code, decode_server_time};
     use crate::binance::usdm::tests::{prefix, symbols};
 
     #[test]

@@ -6,7 +6,8 @@
 //! 1200 in a minute for the account, a weight of 2400 in a minute for the address; placing and
 //! changing costs an order and no weight, a cancel a weight of 1 and no order.
 
-use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::AtomicU64;
+use core::sync::atomic::Ordering::Relaxed;
 use std::sync::Arc;
 
 use super::reject_codes::{TOO_MANY_ORDERS, TOO_MUCH_WEIGHT};

@@ -4,15 +4,16 @@
 //! Implements `binance.md` section 4.1 and 4.4, compiled from the venue's documents on 2026-11-24:
 //! <https://developers.binance.com/docs/derivatives/usds-margined-futures>.
 
-use arrayvec::ArrayString;
 use enigma_types::{
-    ClientOrderId, InstallationPrefix, InstrumentId, OrderReference, Price, Quantity, Side,
-    TimeInForce, UnixNanos, VenueOrderId, WorkingOrder, WorkingStatus,
+    InstallationPrefix, InstrumentId, OrderReference, Price, Quantity, TimeInForce, UnixNanos,
+    VenueOrderId, WorkingOrder, WorkingStatus,
 };
 
 use super::budget::VenueWindow;
-use super::fields::{ReadError, fields, need, unsigned_decimal};
-use super::symbols::SymbolTable;
+use crate::binance::fields::{
+    ReadError, fields, millis, need, reference_of, side_of, unsigned_decimal,
+};
+use crate::binance::symbols::SymbolTable;
 use crate::wire::json::RawValue;
 
 /// One answer, its envelope read.
@@ -118,34 +119,6 @@ impl OrderAnswer<'_> {
     }
 }
 
-/// Whose order it is: ours if the id carries our prefix.
-pub(in crate::binance) fn reference_of(
-    client_id: RawValue<'_>,
-    prefix: InstallationPrefix,
-) -> Result<OrderReference, ReadError> {
-    let mut buffer = [0; 64];
-    let text = client_id.as_str(&mut buffer)?;
-    Ok(match ClientOrderId::parse_text(text.as_bytes(), prefix) {
-        Some(id) => OrderReference::Ours(id),
-        None => {
-            let mut kept = ArrayString::new();
-            for letter in text.chars() {
-                // The venue allows 36 characters; more than fit would be cut off.
-                let _ = kept.try_push(letter);
-            }
-            OrderReference::External(kept)
-        }
-    })
-}
-
-pub(in crate::binance) fn side_of(text: &[u8]) -> Result<Side, ReadError> {
-    match text {
-        b"BUY" => Ok(Side::Buy),
-        b"SELL" => Ok(Side::Sell),
-        _ => Err(ReadError::Absurd("side")),
-    }
-}
-
 /// An order of ours has one of our four. What others use is only shown, and rests until it is
 /// filled or ended: nearest to good-till-cancel, or to post-only for retail price improvement.
 pub(super) fn time_in_force_of(field: RawValue<'_>) -> Result<TimeInForce, ReadError> {
@@ -170,10 +143,6 @@ pub(super) fn status_of(text: &[u8], filled: i64, quantity: i64) -> WorkingStatu
         b"REJECTED" => WorkingStatus::Rejected,
         _ => WorkingStatus::Unrecognised,
     }
-}
-
-pub(in crate::binance) fn millis(field: RawValue<'_>) -> Result<UnixNanos, ReadError> {
-    Ok(UnixNanos::from_millis(field.as_u64()?))
 }
 
 fn decode_error(error: RawValue<'_>) -> Result<AnswerBody<'_>, ReadError> {
@@ -208,6 +177,9 @@ fn decode_window(item: RawValue<'_>) -> Result<Option<(VenueWindow, u32)>, ReadE
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test may stop here")]
 mod tests {
+    use arrayvec::ArrayString;
+    use enigma_types::{ClientOrderId, Side};
+
     use super::*;
     use crate::binance::usdm::tests::{prefix, symbols};
 

@@ -5,12 +5,13 @@
 //! <https://developers.binance.com/docs/derivatives/usds-margined-futures>.
 
 use enigma_types::{
-    CancelRequest, ClientOrderId, InstallationPrefix, Now, OrderRequest, ReplaceRequest, Side,
+    CancelRequest, ClientOrderId, InstallationPrefix, Now, OrderRequest, ReplaceRequest,
     TimeInForce,
 };
 
-use super::auth::{ComposeError, Param, write_request};
-use super::symbols::{Listing, SymbolTable};
+use crate::binance::auth::{ComposeError, Param, write_request};
+use crate::binance::frames::{side_text, timestamp};
+use crate::binance::symbols::{Listing, SymbolTable};
 use crate::signer::BinanceSigner;
 use crate::wire::websocket::Payload;
 
@@ -146,38 +147,6 @@ impl OrderFrames {
 
     fn symbol<'a>(&self, head: &FrameHead<'a>) -> Param<'a> {
         Param::text("symbol", head.symbols.symbol(head.listing).as_bytes())
-    }
-}
-
-/// Logs the session on. Only an Ed25519 key may.
-pub(in crate::binance) fn write_logon(
-    payload: &mut Payload<'_>,
-    id: u64,
-    now: Now,
-    signer: &BinanceSigner,
-) -> Result<(), ComposeError> {
-    write_request(payload, id, "session.logon", &[timestamp(now)], Some(signer))
-}
-
-/// Asks whether the session still stands. Needs neither key nor signature.
-pub(in crate::binance) fn write_pulse(
-    payload: &mut Payload<'_>,
-    id: u64,
-) -> Result<(), ComposeError> {
-    payload.push_bytes(b"{\"id\":");
-    payload.push_u64(id);
-    payload.push_bytes(b",\"method\":\"session.status\"}");
-    Ok(())
-}
-
-fn timestamp(now: Now) -> Param<'static> {
-    Param::integer("timestamp", now.venue_time().as_millis())
-}
-
-const fn side_text(side: Side) -> &'static [u8] {
-    match side {
-        Side::Buy => b"BUY",
-        Side::Sell => b"SELL",
     }
 }
 

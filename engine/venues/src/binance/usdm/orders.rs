@@ -11,13 +11,14 @@ use enigma_types::{
     VenueId,
 };
 
-use super::alerts::AlertGate;
 use super::budget::RequestBudget;
-use super::in_flight::{Asked, InFlight, InFlightTable};
-use super::order_frames::{OrderFrames, write_logon, write_pulse};
-use super::symbols::SymbolTable;
-use super::venue_clock::VenueClock;
-use super::{ROTATION_REMINDER, rotation_at};
+use super::order_frames::OrderFrames;
+use crate::binance::alerts::AlertGate;
+use crate::binance::frames::{write_logon, write_pulse};
+use crate::binance::in_flight::{Asked, InFlight, InFlightTable};
+use crate::binance::rotation::{ROTATION_REMINDER, rotation_at};
+use crate::binance::symbols::SymbolTable;
+use crate::binance::venue_clock::VenueClock;
 use crate::registry::SessionPlan;
 use crate::session::{CallId, Dial, HostRole, Input, Outbox, ReconnectReason, Session, VenueError};
 use crate::signer::{BinanceSecret, BinanceSigner, Signer};

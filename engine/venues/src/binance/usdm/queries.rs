@@ -10,12 +10,13 @@ use enigma_types::{
 };
 
 use super::account_answers::{
-    Listed, PositionSide, decode_balances, decode_open_orders, decode_positions, decode_trades,
+    PositionSide, decode_balances, decode_open_orders, decode_positions, decode_trades,
 };
-use super::auth::{composed, signed_target};
-use super::fields::ReadError;
 use super::order_answers::OrderRow;
-use super::symbols::SymbolTable;
+use crate::binance::account_answers::Listed;
+use crate::binance::auth::{composed, signed_target};
+use crate::binance::fields::ReadError;
+use crate::binance::symbols::SymbolTable;
 use crate::session::{CallTarget, Outbox};
 use crate::signer::BinanceSigner;
 

@@ -9,10 +9,13 @@ use enigma_types::{
     UnixNanos, VenueOrderId, WorkingOrder, WorkingStatus,
 };
 
-use super::account_answers::{BalanceRow, FillFields, PositionRow, asset_of, position_row};
-use super::fields::{ReadError, amount, fields, need, unsigned_decimal};
-use super::order_answers::{millis, reference_of, side_of, status_of, time_in_force_of};
-use super::symbols::{Listing, SymbolTable};
+use super::account_answers::{PositionRow, position_row};
+use super::order_answers::{status_of, time_in_force_of};
+use crate::binance::account_answers::{BalanceRow, FillFields};
+use crate::binance::fields::{
+    ReadError, amount, asset_of, fields, millis, need, reference_of, side_of, unsigned_decimal,
+};
+use crate::binance::symbols::{Listing, SymbolTable};
 use crate::wire::json::RawValue;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,15 +10,16 @@ use enigma_types::{
     PositionReport, Report, ReportSource, SessionState, SignedQuantity, VenueId,
 };
 
-use super::account_answers::{PositionSide, decode_error_code};
-use super::alerts::AlertGate;
-use super::auth::composed;
+use super::account_answers::PositionSide;
 use super::budget::RequestBudget;
-use super::fields::{ReadError, fields, need};
 use super::reject_codes::{LISTEN_KEY_GONE, is_authentication};
-use super::symbols::SymbolTable;
 use super::user_events::{AccountRows, OrderUpdate, UserEvent, decode_user_event};
-use super::{ROTATION_REMINDER, rotation_at};
+use crate::binance::account_answers::decode_error_code;
+use crate::binance::alerts::AlertGate;
+use crate::binance::auth::composed;
+use crate::binance::fields::{ReadError, fields, need};
+use crate::binance::rotation::{ROTATION_REMINDER, rotation_at};
+use crate::binance::symbols::SymbolTable;
 use crate::registry::SessionPlan;
 use crate::session::{
     AlertKind, Answer, CallId, CallRequest, Dial, HostRole, Input, Method, Outbox, ReconnectReason,

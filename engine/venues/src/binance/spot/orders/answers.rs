@@ -6,6 +6,8 @@ use enigma_types::{
 };
 
 use super::{Link, OrderSession, query_end};
+use crate::binance::fields::{ReadError, fields};
+use crate::binance::in_flight::{Asked, InFlight};
 use crate::binance::spot::client_ids::CancelKind;
 use crate::binance::spot::order_answers::{
     AnswerBody, ErrorBody, OrderAnswer, OrderRow, decode_order, decode_response,
@@ -14,9 +16,6 @@ use crate::binance::spot::reject_codes::{
     CANCEL_REJECTED, NO_SUCH_ORDER, Verdict, is_authentication, is_clock_skew, judge,
     proves_absence,
 };
-use crate::binance::usdm::ReadError;
-use crate::binance::usdm::fields::fields;
-use crate::binance::usdm::in_flight::{Asked, InFlight};
 use crate::session::{AlertKind, OrderKey, Outbox, ReconnectReason, VenueError};
 use crate::signer::{BinanceSecret, Signer};
 use crate::wire::json::RawValue;

@@ -3,13 +3,13 @@
 use enigma_types::{Nanos, Now, OrderReference};
 
 use super::OrderSession;
+use crate::binance::account_answers::{decode_error_code, decode_server_time};
+use crate::binance::auth::composed;
+use crate::binance::fields::ReadError;
 use crate::binance::spot::account_answers::decode_open_orders;
 use crate::binance::spot::binance;
 use crate::binance::spot::queries::{Answered, Next, OPEN_ORDERS_WEIGHT, QueryStep, open_orders};
 use crate::binance::spot::reject_codes::is_authentication;
-use crate::binance::usdm::account_answers::decode_error_code;
-use crate::binance::usdm::auth::composed;
-use crate::binance::usdm::{ReadError, decode_server_time};
 use crate::session::{
     AlertKind, Answer, CallId, CallRequest, CallTarget, Method, Outbox, VenueError,
 };

@@ -7,11 +7,11 @@ use enigma_types::{
 
 use super::OrderSession;
 use super::answers::Refusal;
+use crate::binance::fields::fields;
+use crate::binance::in_flight::InFlight;
 use crate::binance::spot::cancel_replace::{CancelReplaceOutcome, Half, decode_cancel_replace};
 use crate::binance::spot::order_answers::{ErrorBody, decode_amended};
 use crate::binance::spot::reject_codes::{REPLACE_FAILED, REPLACE_HALF_DONE, Verdict, judge};
-use crate::binance::usdm::fields::fields;
-use crate::binance::usdm::in_flight::InFlight;
 use crate::session::{AlertKind, OrderKey, Outbox, VenueError};
 use crate::wire::json::RawValue;
 

@@ -6,13 +6,13 @@ use enigma_types::{
 };
 
 use super::{Link, OrderSession, query_end};
+use crate::binance::auth::ComposeError;
+use crate::binance::in_flight::Asked;
 use crate::binance::spot::binance;
 use crate::binance::spot::order_frames::FrameHead;
 use crate::binance::spot::queries::{ORDER_STATUS_WEIGHT, QueryStep};
 use crate::binance::spot::terms::Terms;
-use crate::binance::usdm::auth::ComposeError;
-use crate::binance::usdm::in_flight::Asked;
-use crate::binance::usdm::symbols::Listing;
+use crate::binance::symbols::Listing;
 use crate::limits::Wait;
 use crate::session::{AlertKind, OrderKey, Outbox, VenueError};
 use crate::signer::{BinanceSecret, BinanceSigner, Signer};

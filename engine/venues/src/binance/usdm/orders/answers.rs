@@ -6,8 +6,8 @@ use enigma_types::{
 };
 
 use super::{Link, OrderSession, query_end};
-use crate::binance::usdm::fields::fields;
-use crate::binance::usdm::in_flight::{Asked, InFlight};
+use crate::binance::fields::fields;
+use crate::binance::in_flight::{Asked, InFlight};
 use crate::binance::usdm::order_answers::{
     AnswerBody, OrderAnswer, OrderRow, decode_order, decode_order_response,
 };

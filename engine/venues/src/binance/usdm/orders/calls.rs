@@ -3,11 +3,10 @@
 use enigma_types::{Nanos, Now};
 
 use super::{OrderSession, PositionMode, binance};
-use crate::binance::usdm::account_answers::{
-    decode_error_code, decode_position_mode, decode_server_time,
-};
-use crate::binance::usdm::auth::composed;
-use crate::binance::usdm::fields::ReadError;
+use crate::binance::account_answers::{decode_error_code, decode_server_time};
+use crate::binance::auth::composed;
+use crate::binance::fields::ReadError;
+use crate::binance::usdm::account_answers::decode_position_mode;
 use crate::binance::usdm::queries::{Answered, Next, QueryStep, position_mode_target};
 use crate::binance::usdm::reject_codes::is_authentication;
 use crate::session::{

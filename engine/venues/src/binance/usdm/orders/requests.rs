@@ -6,11 +6,11 @@ use enigma_types::{
 };
 
 use super::{Link, OrderSession, binance, query_end};
-use crate::binance::usdm::auth::ComposeError;
-use crate::binance::usdm::in_flight::Asked;
+use crate::binance::auth::ComposeError;
+use crate::binance::in_flight::Asked;
+use crate::binance::symbols::Listing;
 use crate::binance::usdm::order_frames::FrameHead;
 use crate::binance::usdm::queries::QueryStep;
-use crate::binance::usdm::symbols::Listing;
 use crate::limits::Wait;
 use crate::session::{AlertKind, OrderKey, Outbox, VenueError};
 use crate::signer::{BinanceSecret, BinanceSigner, Signer};

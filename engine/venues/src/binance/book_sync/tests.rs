@@ -3,7 +3,7 @@
 use enigma_types::{Price, Quantity, Scale, Sequence, UnixNanos};
 
 use super::*;
-use crate::binance::usdm::symbols::Listing;
+use crate::binance::symbols::Listing;
 
 const LISTING: Listing = Listing {
     id: InstrumentId(3),

@@ -3,7 +3,7 @@
 use enigma_types::{InstrumentId, Nanos, Now};
 
 use super::{Feed, MarketProduct, SnapshotBudget, StreamSession, UNKNOWN_INSTRUMENT};
-use crate::binance::usdm::account_answers::decode_error_code;
+use crate::binance::account_answers::decode_error_code;
 use crate::session::{AlertKind, Answer, CallId, CallRequest, Method, Outbox, VenueError};
 
 #[derive(Clone, Copy, Debug)]

@@ -1,7 +1,11 @@
 //! The fields of a message by name, in whatever order they come. It must not guess: what is
 //! missing or absurd is an error that names it.
 
-use enigma_types::{Amount, DecimalError, Scale};
+use arrayvec::ArrayString;
+use enigma_types::{
+    Amount, Asset, ClientOrderId, DecimalError, InstallationPrefix, OrderReference, Scale, Side,
+    UnixNanos,
+};
 
 use crate::session::VenueError;
 use crate::wire::json::{DecodeError, DecodeErrorKind, RawValue};
@@ -93,6 +97,43 @@ pub(in crate::binance) fn truncated_decimal(
 /// An amount of an asset, as a text or a number.
 pub(in crate::binance) fn amount(field: RawValue<'_>) -> Result<Amount, ReadError> {
     Amount::parse(number_text(field)?).map_err(|error| decimal_error(error, field))
+}
+
+pub(in crate::binance) fn millis(field: RawValue<'_>) -> Result<UnixNanos, ReadError> {
+    Ok(UnixNanos::from_millis(field.as_u64()?))
+}
+
+pub(in crate::binance) fn asset_of(field: RawValue<'_>) -> Result<Asset, ReadError> {
+    let mut buffer = [0; 32];
+    Asset::from(field.as_str(&mut buffer)?).map_err(|_| ReadError::Absurd("asset"))
+}
+
+/// Whose order it is: ours if the id carries our prefix.
+pub(in crate::binance) fn reference_of(
+    client_id: RawValue<'_>,
+    prefix: InstallationPrefix,
+) -> Result<OrderReference, ReadError> {
+    let mut buffer = [0; 64];
+    let text = client_id.as_str(&mut buffer)?;
+    Ok(match ClientOrderId::parse_text(text.as_bytes(), prefix) {
+        Some(id) => OrderReference::Ours(id),
+        None => {
+            let mut kept = ArrayString::new();
+            for letter in text.chars() {
+                // The venue allows 36 characters; more than fit would be cut off.
+                let _ = kept.try_push(letter);
+            }
+            OrderReference::External(kept)
+        }
+    })
+}
+
+pub(in crate::binance) fn side_of(text: &[u8]) -> Result<Side, ReadError> {
+    match text {
+        b"BUY" => Ok(Side::Buy),
+        b"SELL" => Ok(Side::Sell),
+        _ => Err(ReadError::Absurd("side")),
+    }
 }
 
 /// The bytes of a number, with or without quotes around it.

@@ -9,6 +9,7 @@ use enigma_types::{
 };
 
 use super::*;
+use crate::binance::usdm::market::MarketSession;
 use crate::binance::usdm::tests::{Harness, http, plan, table};
 use crate::registry::VenueBudgets;
 use crate::session::{Answer, Method};

@@ -8,11 +8,28 @@ use std::collections::VecDeque;
 use arrayvec::ArrayVec;
 use enigma_types::Nanos;
 
-use super::DepthStream;
 use super::market::MarketProduct;
 use super::symbols::SymbolTable;
 use crate::session::Outbox;
 use crate::wire::websocket::{FrameClass, TransmitFull};
+
+/// How often the venue sends depth.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum DepthStream {
+    /// With each change. Not documented for futures, and recorded in 2024.
+    Fastest,
+    #[default]
+    Every100Ms,
+}
+
+impl DepthStream {
+    pub const fn suffix(self) -> &'static str {
+        match self {
+            Self::Fastest => "@depth@0ms",
+            Self::Every100Ms => "@depth@100ms",
+        }
+    }
+}
 
 /// Best prices, depth and trades.
 pub(super) const STREAMS_PER_INSTRUMENT: usize = 3;

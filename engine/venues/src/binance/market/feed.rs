@@ -3,8 +3,8 @@
 
 use enigma_types::{BookTicker, BookTop, InstrumentId, Level, Nanos};
 
-use crate::binance::usdm::book_sync::{BookSync, DepthOutcome, SyncState};
-use crate::binance::usdm::market_messages::{DepthScratch, DepthUpdate};
+use crate::binance::book_sync::{BookSync, DepthOutcome, SyncState};
+use crate::binance::market_messages::{DepthScratch, DepthUpdate};
 
 #[derive(Debug)]
 pub(super) struct Feed {
