@@ -262,7 +262,7 @@ fn a_reconnect_refills_no_budget_and_a_ban_survives_it() {
     };
     let budget = |rig: &Rig| {
         let session = &rig.gateway.slots[1].active.as_ref().unwrap().session;
-        let Some(VenueBudgets::BinanceUsdm(budget)) = session.budgets.clone() else {
+        let Some(VenueBudgets::Binance(budget)) = session.budgets.clone() else {
             unreachable!("the gateway gives each session its budgets")
         };
         budget

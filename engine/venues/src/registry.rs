@@ -10,12 +10,12 @@ use enigma_types::{
 };
 
 pub use crate::binance::DepthStream;
-use crate::binance::usdm::budget::RequestBudget;
+use crate::binance::budget::RequestBudget;
 use crate::binance::usdm::instruments::{decode_exchange_info, exchange_info_call};
 use crate::binance::usdm::market::MarketSession;
 use crate::binance::usdm::orders::OrderSession;
 use crate::binance::usdm::user_stream::AccountSession;
-use crate::binance::{ExchangeInfoError, spot};
+use crate::binance::{ExchangeInfoError, spot, usdm};
 use crate::session::{CallId, CallRequest, Input, Outbox, Session, VenueError};
 use crate::signer::Signer;
 
@@ -55,8 +55,7 @@ pub enum VenueSession {
 /// when one is replaced. Clones count together.
 #[derive(Clone, Debug)]
 pub enum VenueBudgets {
-    BinanceSpot(spot::budget::RequestBudget),
-    BinanceUsdm(RequestBudget),
+    Binance(RequestBudget),
 }
 
 /// What the buckets of a venue have left, by their names.
@@ -97,26 +96,25 @@ impl SessionPlan {
 impl VenueBudgets {
     /// Untouched budgets of `percent` of the venue's documented limits.
     pub fn new(venue: VenueId, percent: u32) -> Self {
-        match venue {
-            VenueId::BinanceSpot => Self::BinanceSpot(spot::budget::RequestBudget::new(percent)),
-            VenueId::BinanceUsdm => Self::BinanceUsdm(RequestBudget::new(percent)),
-        }
+        let limits = match venue {
+            VenueId::BinanceSpot => &spot::budget::LIMITS,
+            VenueId::BinanceUsdm => &usdm::budget::LIMITS,
+        };
+        Self::Binance(RequestBudget::new(limits, percent))
     }
 
     /// Those of another account that reaches the venue from the same address.
     #[must_use]
     pub fn of_another_account(&self, percent: u32) -> Self {
         match self {
-            Self::BinanceSpot(budget) => Self::BinanceSpot(budget.of_another_account(percent)),
-            Self::BinanceUsdm(budget) => Self::BinanceUsdm(budget.of_another_account(percent)),
+            Self::Binance(budget) => Self::Binance(budget.of_another_account(percent)),
         }
     }
 
     /// What is left at the venue's time. Any thread may ask; the sessions' own thread takes.
     pub fn remaining(&self, venue_ms: u64) -> BucketsLeft {
         match self {
-            Self::BinanceSpot(budget) => budget.remaining(venue_ms).into_iter().collect(),
-            Self::BinanceUsdm(budget) => budget.remaining(venue_ms).into_iter().collect(),
+            Self::Binance(budget) => budget.remaining(venue_ms).into_iter().collect(),
         }
     }
 
@@ -124,8 +122,7 @@ impl VenueBudgets {
     pub fn obey(&self, venue_ms: u64, status: u16, retry_after_seconds: Option<u32>) {
         let retry_at_ms = retry_after_seconds.map(|s| venue_ms + u64::from(s) * 1_000);
         let _bans_all = match self {
-            Self::BinanceSpot(budget) => budget.obey(venue_ms, status, 0, retry_at_ms),
-            Self::BinanceUsdm(budget) => budget.obey(venue_ms, status, 0, retry_at_ms),
+            Self::Binance(budget) => budget.obey(venue_ms, status, 0, retry_at_ms),
         };
     }
 
@@ -133,8 +130,7 @@ impl VenueBudgets {
     /// it may.
     pub fn banned_until_ms(&self) -> u64 {
         match self {
-            Self::BinanceSpot(budget) => budget.banned_until_ms(),
-            Self::BinanceUsdm(budget) => budget.banned_until_ms(),
+            Self::Binance(budget) => budget.banned_until_ms(),
         }
     }
 }

@@ -6,12 +6,14 @@
 //! <https://developers.binance.com/docs/derivatives/usds-margined-futures>.
 
 use core::fmt::Write as _;
+use core::marker::PhantomData;
 
 use arrayvec::ArrayVec;
 use enigma_types::{BookTicker, BookTop, InstrumentId, Nanos, Now, SessionState, Trade};
 
 use super::alerts::AlertGate;
 use super::book_sync::DepthOutcome;
+use super::budget::RequestBudget;
 use super::market_messages::{DepthScratch, DepthUpdate, MarketMessage};
 use super::rotation::{ROTATION_REMINDER, rotation_at};
 use super::subscriptions::{STREAMS_PER_INSTRUMENT, Subscriptions};
@@ -26,7 +28,7 @@ mod feed;
 mod product;
 mod snapshots;
 
-pub use product::{MarketProduct, SnapshotBudget};
+pub use product::MarketProduct;
 
 use feed::Feed;
 use snapshots::PendingSnapshot;
@@ -49,13 +51,14 @@ pub struct MarketCounters {
 
 #[derive(Debug)]
 pub struct StreamSession<P: MarketProduct> {
+    product: PhantomData<P>,
     symbols: SymbolTable,
     /// By the instruments' places in the symbol table.
     feeds: Vec<Feed>,
     scratch: DepthScratch,
     subscriptions: Subscriptions,
     snapshots: ArrayVec<PendingSnapshot, SNAPSHOTS_AT_ONCE>,
-    budget: P::Budget,
+    budget: RequestBudget,
     next_call: u32,
     seed: u64,
     stale_after: Nanos,
@@ -78,6 +81,7 @@ impl<P: MarketProduct> StreamSession<P> {
         let symbols = SymbolTable::new(P::VENUE, plan.instruments.clone());
         let feeds: Vec<Feed> = symbols.iter().map(|listing| Feed::new(listing.id)).collect();
         Self {
+            product: PhantomData,
             shown: 0,
             unsynced: feeds.len(),
             feeds,
@@ -85,7 +89,7 @@ impl<P: MarketProduct> StreamSession<P> {
             subscriptions: Subscriptions::new::<P>(&symbols, plan.depth_stream),
             symbols,
             snapshots: ArrayVec::new(),
-            budget: P::budget(plan),
+            budget: RequestBudget::of(plan, P::LIMITS),
             next_call: 0,
             seed: plan.seed,
             stale_after: plan.stale_after,

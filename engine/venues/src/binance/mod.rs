@@ -6,6 +6,7 @@ mod alerts;
 pub mod auth;
 mod book;
 mod book_sync;
+pub mod budget;
 mod clock_offset;
 mod fields;
 mod frames;

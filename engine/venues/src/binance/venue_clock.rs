@@ -63,7 +63,7 @@ impl VenueClock {
         }
     }
 
-    /// What the answer makes of the offset; `None` if it makes no sense, and then it is asked again.
+    /// What the answer makes of the offset; `None` if it makes no sense: then it is asked again.
     pub(in crate::binance) fn answered(
         &mut self,
         asked: Now,

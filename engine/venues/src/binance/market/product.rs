@@ -5,12 +5,11 @@ use core::fmt::Debug;
 
 use enigma_types::{Nanos, VenueId};
 
+use crate::binance::budget::Limits;
 use crate::binance::fields::ReadError;
 use crate::binance::market_messages::{Decoded, DepthScratch, SnapshotHead};
 use crate::binance::subscriptions::DepthStream;
 use crate::binance::symbols::{Listing, SymbolTable};
-use crate::limits::Wait;
-use crate::registry::SessionPlan;
 use crate::session::CallTarget;
 
 /// A product with public streams.
@@ -22,9 +21,8 @@ pub trait MarketProduct: Debug {
     const MESSAGE_INTERVAL: Nanos;
     /// The weight of a snapshot of a thousand levels.
     const SNAPSHOT_WEIGHT: u32;
-    type Budget: SnapshotBudget;
+    const LIMITS: &'static Limits;
 
-    fn budget(plan: &SessionPlan) -> Self::Budget;
     fn depth_suffix(wanted: DepthStream) -> &'static str;
     fn snapshot_target(symbol: &str) -> CallTarget;
 
@@ -39,11 +37,4 @@ pub trait MarketProduct: Debug {
         body: &[u8],
         scratch: &mut DepthScratch,
     ) -> Result<SnapshotHead, ReadError>;
-}
-
-/// What the venue still grants for snapshots.
-pub trait SnapshotBudget: Debug {
-    fn take_snapshot(&self, venue_ms: u64, weight: u32) -> Result<(), Wait>;
-    /// Obeys a refusal for our limits.
-    fn obey(&self, venue_ms: u64, status: u16, code: i32, retry_at_ms: Option<u64>);
 }

@@ -2,7 +2,7 @@
 
 use enigma_types::{InstrumentId, Nanos, Now};
 
-use super::{Feed, MarketProduct, SnapshotBudget, StreamSession, UNKNOWN_INSTRUMENT};
+use super::{Feed, MarketProduct, StreamSession, UNKNOWN_INSTRUMENT};
 use crate::binance::account_answers::decode_error_code;
 use crate::session::{AlertKind, Answer, CallId, CallRequest, Method, Outbox, VenueError};
 

@@ -9,8 +9,8 @@ use enigma_types::{
     VenueOrderId, WorkingOrder, WorkingStatus,
 };
 
-use super::budget::VenueWindow;
 use super::client_ids::{CancelKind, told_id};
+use crate::binance::budget::VenueWindow;
 use crate::binance::fields::{ReadError, fields, millis, need, side_of, unsigned_decimal};
 use crate::binance::symbols::SymbolTable;
 use crate::wire::json::RawValue;
@@ -204,7 +204,7 @@ fn decode_window(item: RawValue<'_>) -> Result<Option<(VenueWindow, u32, Option<
     let interval = need(interval, "interval")?.as_plain()?;
     let window = match (kind, interval, need(number, "intervalNum")?.as_u64()?) {
         (b"ORDERS", b"SECOND", 10) => VenueWindow::Orders10s,
-        (b"ORDERS", b"DAY", 1) => VenueWindow::Orders1d,
+        (b"ORDERS", b"DAY", 1) => VenueWindow::OrdersLong,
         (b"REQUEST_WEIGHT", b"MINUTE", 1) => VenueWindow::Weight1m,
         _ => return Ok(None),
     };

@@ -12,12 +12,13 @@ use enigma_types::{
     UnknownCause,
 };
 
-use super::budget::RequestBudget;
+use super::budget::LIMITS;
 use super::order_frames::OrderFrames;
 use super::queries::assets_of;
 use super::terms::TermsTable;
 use super::{ORDER_ENTRY_PATH, VENUE, binance};
 use crate::binance::alerts::AlertGate;
+use crate::binance::budget::RequestBudget;
 use crate::binance::frames::{write_logon, write_pulse};
 use crate::binance::in_flight::{Asked, InFlight, InFlightTable};
 use crate::binance::rotation::{ROTATION_REMINDER, rotation_at};
@@ -99,7 +100,7 @@ impl OrderSession {
             expire_at: Nanos::MAX,
             calls: ArrayVec::new(),
             next_call: 0,
-            budget: RequestBudget::of(plan),
+            budget: RequestBudget::of(plan, &LIMITS),
             clock: VenueClock::new(),
             link: Link::Down,
             terms: TermsTable::new(),

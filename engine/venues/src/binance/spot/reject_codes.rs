@@ -4,6 +4,7 @@
 //! Implements `binance.md` section 10 and
 //! <https://developers.binance.com/docs/binance-spot-api-docs/errors> (read 2026-11-24).
 
+pub use crate::binance::budget::{TOO_MANY_ORDERS, TOO_MUCH_WEIGHT};
 use enigma_types::{RejectClass, RequestKind, UnknownCause};
 
 /// What an error answer says about a request.
@@ -25,10 +26,6 @@ pub const ORDER_ARCHIVED: i32 = -2026;
 pub const REPLACE_HALF_DONE: i32 = -2021;
 /// Neither half of a cancel-replace was executed.
 pub const REPLACE_FAILED: i32 = -2022;
-/// "Too much request weight used", with HTTP 429 or 418.
-pub const TOO_MUCH_WEIGHT: i32 = -1003;
-/// "Too many new orders", with HTTP 429.
-pub const TOO_MANY_ORDERS: i32 = -1015;
 /// "Timestamp for this request is outside of the recvWindow."
 pub const CLOCK_SKEW: i32 = -1021;
 /// "User Data Stream subscription already active."

@@ -10,7 +10,7 @@ use enigma_types::{
     ReportSource, SessionState,
 };
 
-use super::budget::RequestBudget;
+use super::budget::LIMITS;
 use super::client_ids::CancelKind;
 use super::order_answers::{AnswerBody, ErrorBody, decode_response};
 use super::order_frames::{write_signed_subscribe, write_subscribe};
@@ -20,6 +20,7 @@ use super::{ORDER_ENTRY_PATH, VENUE, binance};
 use crate::binance::account_answers::BalanceRow;
 use crate::binance::alerts::AlertGate;
 use crate::binance::auth::ComposeError;
+use crate::binance::budget::RequestBudget;
 use crate::binance::fields::ReadError;
 use crate::binance::frames::write_logon;
 use crate::binance::rotation::{ROTATION_REMINDER, rotation_at};
@@ -97,7 +98,7 @@ impl AccountSession {
             next_id: 1,
             retry_at: Nanos::MAX,
             retries: 0,
-            budget: RequestBudget::of(plan),
+            budget: RequestBudget::of(plan, &LIMITS),
             state: SessionState::Down,
             rotate_at: Nanos::MAX,
             alerts: AlertGate::default(),

@@ -1,189 +1,26 @@
-//! The venue's request limits, counted before it counts them. It must not wait: what doesn't fit is
-//! refused, and cancels keep a part of the weight that queries can't take.
+//! What the venue grants on USDⓈ-margined futures. It must not count.
 //!
 //! Implements `binance.md` section 8, compiled from the venue's documents on 2026-11-24:
 //! <https://developers.binance.com/docs/derivatives/usds-margined-futures>. 300 orders in 10 s,
 //! 1200 in a minute for the account, a weight of 2400 in a minute for the address; placing and
 //! changing costs an order and no weight, a cancel a weight of 1 and no order.
 
-use core::sync::atomic::AtomicU64;
-use core::sync::atomic::Ordering::Relaxed;
-use std::sync::Arc;
+use crate::binance::budget::{Limits, LongWindow};
 
-use super::reject_codes::{TOO_MANY_ORDERS, TOO_MUCH_WEIGHT};
-use crate::limits::{TokenWindow, Wait, WindowKind};
-use crate::registry::{SessionPlan, VenueBudgets};
-
-/// What the sessions of one account may still ask for. Clones count together, and outlive the
-/// connections of those who hold them.
-#[derive(Clone, Debug)]
-pub struct RequestBudget {
-    address: Arc<AddressBudget>,
-    account: Arc<AccountBudget>,
-}
-
-/// The venue counts weight, and bans, by address: for all accounts of this program together.
-#[derive(Debug)]
-struct AddressBudget {
-    weight_1m: TokenWindow,
-    /// A part of the weight: many books that ask for snapshots at once must leave the rest to
-    /// cancels and questions about orders.
-    snapshots_1m: TokenWindow,
-    /// A ban stops what weighs nothing too.
-    banned_until_ms: AtomicU64,
-}
-
-#[derive(Debug)]
-struct AccountBudget {
-    orders_10s: TokenWindow,
-    orders_1m: TokenWindow,
-}
-
-/// A window of the venue's own count, as answers tell it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum VenueWindow {
-    Orders10s,
-    Orders1m,
-    Weight1m,
-}
-
-impl RequestBudget {
-    /// How many buckets `remaining` tells.
-    pub const BUCKETS: usize = 4;
-
-    /// `percent` of the documented limits: a venue may grant an account more, and a simulator all.
-    pub fn new(percent: u32) -> Self {
-        let address = AddressBudget {
-            weight_1m: window(60_000, WEIGHT_1M, percent),
-            snapshots_1m: window(60_000, SNAPSHOT_WEIGHT_1M, percent),
-            banned_until_ms: AtomicU64::new(0),
-        };
-        Self { address: Arc::new(address), account: Arc::new(AccountBudget::new(percent)) }
-    }
-
-    /// Another account's, from the same address.
-    #[must_use]
-    pub fn of_another_account(&self, percent: u32) -> Self {
-        let account = Arc::new(AccountBudget::new(percent));
-        Self { address: Arc::clone(&self.address), account }
-    }
-
-    /// The budget that a plan carries, or one of the session's own.
-    pub(super) fn of(plan: &SessionPlan) -> Self {
-        match &plan.budgets {
-            Some(VenueBudgets::BinanceUsdm(budget)) => budget.clone(),
-            Some(VenueBudgets::BinanceSpot(_)) | None => Self::new(plan.rate_limit_percent),
-        }
-    }
-
-    /// What each bucket has left at the venue's time, by its name.
-    pub fn remaining(&self, venue_ms: u64) -> [(&'static str, u32); Self::BUCKETS] {
-        [
-            ("orders_10s", &self.account.orders_10s),
-            ("orders_1m", &self.account.orders_1m),
-            ("request_weight_1m", &self.address.weight_1m),
-            ("snapshot_weight_1m", &self.address.snapshots_1m),
-        ]
-        .map(|(name, window)| (name, window.remaining_at(venue_ms)))
-    }
-
-    /// Takes one order's share of the account's windows.
-    pub fn take_order(&self, venue_ms: u64) -> Result<(), Wait> {
-        let wall_ms = self.address.banned_until_ms.load(Relaxed);
-        if venue_ms < wall_ms {
-            return Err(Wait::Banned { wall_ms });
-        }
-        let AccountBudget { orders_10s, orders_1m } = &*self.account;
-        orders_10s.try_take(venue_ms, 1, 0)?;
-        orders_1m.try_take(venue_ms, 1, 0).inspect_err(|_| orders_10s.give_back(1))
-    }
-
-    pub(super) fn take_cancel(&self, venue_ms: u64) -> Result<(), Wait> {
-        self.address.weight_1m.try_take(venue_ms, 1, 0)
-    }
-
-    pub(super) fn take_query(&self, venue_ms: u64, weight: u32) -> Result<(), Wait> {
-        let window = &self.address.weight_1m;
-        window.try_take(venue_ms, weight, window.limit() / 8)
-    }
-
-    pub(super) fn take_snapshot(&self, venue_ms: u64, weight: u32) -> Result<(), Wait> {
-        let snapshots = &self.address.snapshots_1m;
-        snapshots.try_take(venue_ms, weight, 0)?;
-        self.take_query(venue_ms, weight).inspect_err(|_| snapshots.give_back(weight))
-    }
-
-    /// The venue's count, which includes what others of the same address or account asked.
-    pub(super) fn update(&self, venue_ms: u64, window: VenueWindow, used: u32) {
-        let window = match window {
-            VenueWindow::Orders10s => &self.account.orders_10s,
-            VenueWindow::Orders1m => &self.account.orders_1m,
-            VenueWindow::Weight1m => &self.address.weight_1m,
-        };
-        window.update_from_venue(venue_ms, used);
-    }
-
-    /// Obeys a refusal for our limits, whichever session got it: a ban, a weight that is used up,
-    /// or too many orders. Returns whether it bans all that we could send.
-    pub fn obey(&self, venue_ms: u64, status: u16, code: i32, retry_at_ms: Option<u64>) -> bool {
-        // A wait that is over already is none that anybody could mean.
-        let told = retry_at_ms.filter(|&at| at > venue_ms);
-        // The weight comes back at the next minute, whatever is said.
-        let next_minute = (venue_ms / 60_000 + 1).saturating_mul(60_000);
-        let soon = told.unwrap_or(next_minute).min(next_minute);
-        match (status, code) {
-            (418, _) => self.ban_until(venue_ms, told.unwrap_or(venue_ms + 60_000)),
-            (_, TOO_MUCH_WEIGHT) => self.ban_until(venue_ms, soon),
-            (_, TOO_MANY_ORDERS) => self.update(venue_ms, VenueWindow::Orders10s, u32::MAX),
-            (429, _) => self.address.weight_1m.ban_until(soon),
-            _ => {}
-        }
-        status == 418 || code == TOO_MUCH_WEIGHT
-    }
-
-    /// Nothing at all is sent from this address before then: asking while banned makes the ban
-    /// longer. No ban is believed to be longer than the venue's longest.
-    pub fn ban_until(&self, venue_ms: u64, until_ms: u64) {
-        let until_ms = until_ms.min(venue_ms.saturating_add(LONGEST_BAN_MS));
-        self.address.banned_until_ms.fetch_max(until_ms, Relaxed);
-        self.address.weight_1m.ban_until(until_ms);
-    }
-
-    /// Until when the address may ask for nothing that weighs, banned or not; long past or zero
-    /// when it may.
-    pub fn banned_until_ms(&self) -> u64 {
-        self.address.weight_1m.banned_until_ms()
-    }
-}
-
-impl AccountBudget {
-    fn new(percent: u32) -> Self {
-        Self {
-            orders_10s: window(10_000, ORDERS_10S, percent),
-            orders_1m: window(60_000, ORDERS_1M, percent),
-        }
-    }
-}
-
-fn window(length_ms: u64, limit: u32, percent: u32) -> TokenWindow {
-    TokenWindow::new(WindowKind::Fixed, length_ms, scaled(limit, percent))
-}
-
-fn scaled(limit: u32, percent: u32) -> u32 {
-    let scaled = u64::from(limit) * u64::from(percent) / 100;
-    u32::try_from(scaled).unwrap_or(u32::MAX).max(1)
-}
-
-const ORDERS_10S: u32 = 300;
-const ORDERS_1M: u32 = 1_200;
-const WEIGHT_1M: u32 = 2_400;
-/// Bans last from two minutes to three days.
-const LONGEST_BAN_MS: u64 = 3 * 86_400_000;
-const SNAPSHOT_WEIGHT_1M: u32 = 1_000;
+pub const LIMITS: Limits = Limits {
+    orders_10s: 300,
+    orders_long: LongWindow { length_ms: 60_000, limit: 1_200, bucket: "orders_1m" },
+    weight_1m: 2_400,
+    snapshots_1m: 1_000,
+    order_weight: 0,
+    takes_told_limits: false,
+};
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::binance::budget::{RequestBudget, VenueWindow};
+    use crate::limits::Wait;
 
     fn left(budget: &RequestBudget, venue_ms: u64, bucket: &str) -> u32 {
         let found = budget.remaining(venue_ms).into_iter().find(|(name, _)| *name == bucket);
@@ -192,7 +29,7 @@ mod tests {
 
     #[test]
     fn orders_run_out_before_cancels_do() {
-        let budget = RequestBudget::new(100);
+        let budget = RequestBudget::new(&LIMITS, 100);
         let sent = (0..1_000).filter(|_| budget.take_order(20_000).is_ok()).count();
         assert_eq!(sent, 300);
         assert_eq!(budget.take_cancel(20_000), Ok(()));
@@ -201,7 +38,7 @@ mod tests {
 
     #[test]
     fn queries_leave_cancels_their_reserve() {
-        let budget = RequestBudget::new(100);
+        let budget = RequestBudget::new(&LIMITS, 100);
         let asked = (0..100).filter(|_| budget.take_query(0, 40).is_ok()).count();
         assert_eq!(asked, 52);
         let canceled = (0..1_000).filter(|_| budget.take_cancel(0).is_ok()).count();
@@ -210,11 +47,11 @@ mod tests {
 
     #[test]
     fn snapshots_leave_the_rest_of_the_address_its_weight() {
-        let budget = RequestBudget::new(100);
+        let budget = RequestBudget::new(&LIMITS, 100);
         let asked = (0..1_000).filter(|_| budget.take_snapshot(0, 20).is_ok()).count();
         assert_eq!(asked, 50);
         assert_eq!(left(&budget, 0, "request_weight_1m"), 1_400);
-        budget.update(60_000, VenueWindow::Weight1m, 2_090);
+        budget.update(60_000, VenueWindow::Weight1m, 2_090, None);
         assert!(budget.take_snapshot(60_000, 20).is_err());
         assert_eq!(left(&budget, 60_000, "snapshot_weight_1m"), 1_000);
     }
@@ -222,7 +59,7 @@ mod tests {
     /// Until when orders and cancels are held after a refusal at 80 s.
     #[track_caller]
     fn check_refusal(status: u16, code: i32, retry_at_ms: Option<u64>, expected: [Option<u64>; 2]) {
-        let budget = RequestBudget::new(100);
+        let budget = RequestBudget::new(&LIMITS, 100);
         budget.obey(80_000, status, code, retry_at_ms);
         let until = |wait: Result<(), Wait>| wait.err().and_then(|wait| wait.retry_at_ms());
         let found = [until(budget.take_order(80_000)), until(budget.take_cancel(80_000))];
@@ -247,8 +84,8 @@ mod tests {
 
     #[test]
     fn the_venues_count_and_its_bans_are_obeyed() {
-        let budget = RequestBudget::new(100);
-        budget.update(20_000, VenueWindow::Orders1m, 1_200);
+        let budget = RequestBudget::new(&LIMITS, 100);
+        budget.update(20_000, VenueWindow::OrdersLong, 1_200, None);
         assert!(budget.take_order(20_000).is_err());
         assert_eq!(left(&budget, 20_000, "orders_1m"), 0);
         assert_eq!(left(&budget, 20_000, "orders_10s"), 300);
@@ -262,7 +99,7 @@ mod tests {
 
     #[test]
     fn accounts_share_their_address_and_nothing_else() {
-        let first = RequestBudget::new(100);
+        let first = RequestBudget::new(&LIMITS, 100);
         let second = first.of_another_account(100);
         assert_eq!(first.take_order(0), Ok(()));
         assert_eq!(first.take_query(0, 40), Ok(()));
@@ -274,7 +111,7 @@ mod tests {
 
     #[test]
     fn a_simulator_may_grant_more() {
-        let budget = RequestBudget::new(1_000);
+        let budget = RequestBudget::new(&LIMITS, 1_000);
         assert_eq!((0..9_000).filter(|_| budget.take_order(0).is_ok()).count(), 3_000);
     }
 }

@@ -5,16 +5,15 @@
 
 use enigma_types::{Nanos, VenueId};
 
-use super::budget::RequestBudget;
+use super::budget::LIMITS;
 use super::market_messages::{decode_market, decode_snapshot};
 use crate::binance::auth::composed;
+use crate::binance::budget::Limits;
 use crate::binance::fields::ReadError;
-use crate::binance::market::{MarketProduct, SnapshotBudget, StreamSession};
+use crate::binance::market::{MarketProduct, StreamSession};
 use crate::binance::market_messages::{Decoded, DepthScratch, SnapshotHead};
 use crate::binance::subscriptions::DepthStream;
 use crate::binance::symbols::{Listing, SymbolTable};
-use crate::limits::Wait;
-use crate::registry::SessionPlan;
 use crate::session::CallTarget;
 
 pub use crate::binance::market::MarketCounters;
@@ -31,11 +30,7 @@ impl MarketProduct for Usdm {
     /// The venue takes ten messages in a second, pongs included.
     const MESSAGE_INTERVAL: Nanos = Nanos::from_millis(200);
     const SNAPSHOT_WEIGHT: u32 = 20;
-    type Budget = RequestBudget;
-
-    fn budget(plan: &SessionPlan) -> RequestBudget {
-        RequestBudget::of(plan)
-    }
+    const LIMITS: &'static Limits = &LIMITS;
 
     fn depth_suffix(wanted: DepthStream) -> &'static str {
         wanted.suffix()
@@ -60,15 +55,5 @@ impl MarketProduct for Usdm {
         scratch: &mut DepthScratch,
     ) -> Result<SnapshotHead, ReadError> {
         decode_snapshot(listing, body, scratch)
-    }
-}
-
-impl SnapshotBudget for RequestBudget {
-    fn take_snapshot(&self, venue_ms: u64, weight: u32) -> Result<(), Wait> {
-        Self::take_snapshot(self, venue_ms, weight)
-    }
-
-    fn obey(&self, venue_ms: u64, status: u16, code: i32, retry_at_ms: Option<u64>) {
-        Self::obey(self, venue_ms, status, code, retry_at_ms);
     }
 }

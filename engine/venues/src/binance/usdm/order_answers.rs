@@ -9,7 +9,7 @@ use enigma_types::{
     VenueOrderId, WorkingOrder, WorkingStatus,
 };
 
-use super::budget::VenueWindow;
+use crate::binance::budget::VenueWindow;
 use crate::binance::fields::{
     ReadError, fields, millis, need, reference_of, side_of, unsigned_decimal,
 };
@@ -166,7 +166,7 @@ fn decode_window(item: RawValue<'_>) -> Result<Option<(VenueWindow, u32)>, ReadE
     let interval = need(interval, "interval")?.as_plain()?;
     let window = match (kind, interval, need(number, "intervalNum")?.as_u64()?) {
         (b"ORDERS", b"SECOND", 10) => VenueWindow::Orders10s,
-        (b"ORDERS", b"MINUTE", 1) => VenueWindow::Orders1m,
+        (b"ORDERS", b"MINUTE", 1) => VenueWindow::OrdersLong,
         (b"REQUEST_WEIGHT", b"MINUTE", 1) => VenueWindow::Weight1m,
         _ => return Ok(None),
     };

@@ -4,6 +4,7 @@
 //! Implements `binance.md` section 10, compiled from the venue's documents on 2026-11-24:
 //! <https://developers.binance.com/docs/derivatives/usds-margined-futures>.
 
+pub use crate::binance::budget::{TOO_MANY_ORDERS, TOO_MUCH_WEIGHT};
 use enigma_types::{RejectClass, RequestKind, UnknownCause};
 
 /// What an error answer says about a request.
@@ -21,10 +22,6 @@ pub const CANCEL_REJECTED: i32 = -2011;
 pub const NO_SUCH_ORDER: i32 = -2013;
 /// "This listenKey does not exist."
 pub const LISTEN_KEY_GONE: i32 = -1125;
-/// "Too many requests", with HTTP 429 or 418.
-pub const TOO_MUCH_WEIGHT: i32 = -1003;
-/// "Too many new orders", with HTTP 429.
-pub const TOO_MANY_ORDERS: i32 = -1015;
 
 /// Judges an error answer to a submit, cancel or replace.
 pub fn judge(request: RequestKind, status: u16, code: i32) -> Verdict {

@@ -11,12 +11,13 @@ use enigma_types::{
 };
 
 use super::account_answers::PositionSide;
-use super::budget::RequestBudget;
+use super::budget::LIMITS;
 use super::reject_codes::{LISTEN_KEY_GONE, is_authentication};
 use super::user_events::{AccountRows, OrderUpdate, UserEvent, decode_user_event};
 use crate::binance::account_answers::decode_error_code;
 use crate::binance::alerts::AlertGate;
 use crate::binance::auth::composed;
+use crate::binance::budget::RequestBudget;
 use crate::binance::fields::{ReadError, fields, need};
 use crate::binance::rotation::{ROTATION_REMINDER, rotation_at};
 use crate::binance::symbols::SymbolTable;
@@ -100,7 +101,7 @@ impl AccountSession {
             call_at: Nanos::MAX,
             key_expires_at: Nanos::MAX,
             failures: 0,
-            budget: RequestBudget::of(plan),
+            budget: RequestBudget::of(plan, &LIMITS),
             state: SessionState::Down,
             rotate_at: Nanos::MAX,
             alerts: AlertGate::default(),

@@ -58,7 +58,7 @@ fn the_venues_counts_and_limits_are_read() {
     answer.for_each_window(|window, used, limit| seen.push((window, used, limit)));
     let expected = [
         (VenueWindow::Orders10s, 7, Some(50)),
-        (VenueWindow::Orders1d, 9, Some(160_000)),
+        (VenueWindow::OrdersLong, 9, Some(160_000)),
         (VenueWindow::Weight1m, 3, None),
     ];
     assert_eq!(seen, expected);

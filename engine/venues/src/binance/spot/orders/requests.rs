@@ -198,7 +198,7 @@ impl OrderSession {
         match cost {
             Cost::Order => self.budget.take_order(venue_ms),
             Cost::Cancel => self.budget.take_cancel(venue_ms),
-            Cost::Amendment => self.budget.take_amendment(venue_ms),
+            Cost::Amendment => self.budget.take_query(venue_ms, AMENDMENT_WEIGHT),
         }
     }
 
@@ -321,3 +321,6 @@ fn per_request(signer: &BinanceSigner) -> Option<&BinanceSigner> {
         BinanceSecret::Ed25519(_) => None,
     }
 }
+
+/// An amendment takes risk away, but nobody waits for it as for a cancel.
+const AMENDMENT_WEIGHT: u32 = 4;

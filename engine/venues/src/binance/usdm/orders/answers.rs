@@ -53,7 +53,7 @@ impl OrderSession {
         }
         self.counters.answers += 1;
         let venue_ms = now.venue_time().as_millis();
-        answer.for_each_window(|window, used| self.budget.update(venue_ms, window, used));
+        answer.for_each_window(|window, used| self.budget.update(venue_ms, window, used, None));
         if let AnswerBody::Error { code, retry_after_ms, .. } = answer.body {
             self.heed(now, answer.status, code, retry_after_ms, outbox);
         }

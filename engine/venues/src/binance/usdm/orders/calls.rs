@@ -179,8 +179,8 @@ impl OrderSession {
         self.calls.iter().any(|pending| matches!(pending.purpose, Purpose::PositionMode))
     }
 
-    /// An order was refused for the mode: the operator may have changed it. It is asked about again,
-    /// though not with every refusal.
+    /// An order was refused for the mode: the operator may have changed it. It is asked about
+    /// again, though not with every refusal.
     pub(super) fn doubt_mode(&mut self, now: Now) {
         if !self.asks_mode() {
             let soonest = self.mode_told_at.plus(RETRY);
