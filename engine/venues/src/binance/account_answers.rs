@@ -35,6 +35,24 @@ pub struct Listed {
     pub foreign: usize,
 }
 
+/// Reads a list of order objects, each by `decode`, which tells nothing of an instrument that isn't
+/// ours.
+pub(in crate::binance) fn decode_orders<R>(
+    body: &[u8],
+    decode: impl Fn(RawValue<'_>) -> Result<Option<R>, ReadError>,
+    mut visit: impl FnMut(R),
+) -> Result<Listed, ReadError> {
+    let mut listed = Listed::default();
+    for item in RawValue::of_message(body)?.iter_array()? {
+        listed.rows += 1;
+        match decode(item?)? {
+            Some(row) => visit(row),
+            None => listed.foreign += 1,
+        }
+    }
+    Ok(listed)
+}
+
 /// Reads the answer to a question for the time, in milliseconds.
 pub fn decode_server_time(body: &[u8]) -> Result<u64, ReadError> {
     let [time] = fields(&RawValue::of_message(body)?, ["serverTime"])?;

@@ -8,8 +8,8 @@ use core::fmt::{self, Write as _};
 
 use arrayvec::ArrayVec;
 
-use crate::session::CallTarget;
-use crate::signer::{BinanceSecret, BinanceSigner};
+use crate::session::{CallTarget, VenueError};
+use crate::signer::{BinanceSecret, BinanceSigner, Signer};
 use crate::wire::websocket::{Payload, TransmitFull};
 
 /// One parameter of a WebSocket request.
@@ -46,6 +46,14 @@ impl<'a> Param<'a> {
 
     pub const fn integer(name: &'static str, value: u64) -> Self {
         Self { name, value: ParamValue::Integer(value) }
+    }
+}
+
+/// What an account of Binance signs with.
+pub(in crate::binance) fn binance(signer: &Signer) -> Result<&BinanceSigner, VenueError> {
+    match signer {
+        Signer::Binance(signer) => Ok(signer),
+        Signer::None => Err(VenueError::Misuse("an account's session without a key")),
     }
 }
 

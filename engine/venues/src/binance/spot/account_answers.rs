@@ -10,7 +10,7 @@ use enigma_types::{
 };
 
 use super::order_answers::{OrderRow, decode_order};
-use crate::binance::account_answers::{BalanceRow, Listed, TradeRow};
+use crate::binance::account_answers::{BalanceRow, Listed, TradeRow, decode_orders};
 use crate::binance::fields::{ReadError, amount, asset_of, fields, millis, need, unsigned_decimal};
 use crate::binance::symbols::SymbolTable;
 use crate::wire::json::RawValue;
@@ -83,18 +83,13 @@ pub fn decode_open_orders(
     symbols: &SymbolTable,
     prefix: InstallationPrefix,
     body: &[u8],
-    mut visit: impl FnMut(OrderRow),
+    visit: impl FnMut(OrderRow),
 ) -> Result<Listed, ReadError> {
-    let mut listed = Listed::default();
-    for item in RawValue::of_message(body)?.iter_array()? {
-        listed.rows += 1;
-        match decode_order(symbols, prefix, item?)? {
-            Some(row) if row.working.is_none() => return Err(ReadError::Missing("status")),
-            Some(row) => visit(row),
-            None => listed.foreign += 1,
-        }
-    }
-    Ok(listed)
+    let decode = |item: RawValue<'_>| match decode_order(symbols, prefix, item)? {
+        Some(row) if row.working.is_none() => Err(ReadError::Missing("status")),
+        row => Ok(row),
+    };
+    decode_orders(body, decode, visit)
 }
 
 /// What an account has of an asset: free, and locked in open orders. Both together are its wallet.

@@ -24,9 +24,6 @@ pub mod user_stream;
 
 use enigma_types::VenueId;
 
-use crate::session::VenueError;
-use crate::signer::{BinanceSigner, Signer};
-
 pub use account_answers::{decode_account, decode_open_orders, decode_trades};
 pub use cancel_replace::{CancelReplaceOutcome, Half, decode_cancel_replace};
 pub use client_ids::CancelKind;
@@ -42,13 +39,6 @@ const VENUE: VenueId = VenueId::BinanceSpot;
 
 /// Order entry and the account's events share it.
 const ORDER_ENTRY_PATH: &str = "/ws-api/v3";
-
-fn binance(signer: &Signer) -> Result<&BinanceSigner, VenueError> {
-    match signer {
-        Signer::Binance(signer) => Ok(signer),
-        Signer::None => Err(VenueError::Misuse("an account's session without a key")),
-    }
-}
 
 #[cfg(test)]
 mod tests;

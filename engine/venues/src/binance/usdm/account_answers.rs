@@ -9,7 +9,7 @@ use enigma_types::{
 };
 
 use super::order_answers::{OrderRow, decode_order};
-use crate::binance::account_answers::{BalanceRow, FillFields, Listed, TradeRow};
+use crate::binance::account_answers::{BalanceRow, FillFields, Listed, TradeRow, decode_orders};
 use crate::binance::fields::{
     ReadError, amount, asset_of, fields, millis, need, truncated_decimal,
 };
@@ -112,17 +112,9 @@ pub fn decode_open_orders(
     symbols: &SymbolTable,
     prefix: InstallationPrefix,
     body: &[u8],
-    mut visit: impl FnMut(OrderRow),
+    visit: impl FnMut(OrderRow),
 ) -> Result<Listed, ReadError> {
-    let mut listed = Listed::default();
-    for item in RawValue::of_message(body)?.iter_array()? {
-        listed.rows += 1;
-        match decode_order(symbols, prefix, item?)? {
-            Some(row) => visit(row),
-            None => listed.foreign += 1,
-        }
-    }
-    Ok(listed)
+    decode_orders(body, |item| decode_order(symbols, prefix, item), visit)
 }
 
 /// Reads `GET /fapi/v1/positionSide/dual`: true in hedge mode.

@@ -14,6 +14,7 @@ use enigma_types::{
 use super::budget::LIMITS;
 use super::order_frames::OrderFrames;
 use crate::binance::alerts::AlertGate;
+use crate::binance::auth::binance;
 use crate::binance::budget::RequestBudget;
 use crate::binance::frames::{write_logon, write_pulse};
 use crate::binance::in_flight::{Asked, InFlight, InFlightTable};
@@ -22,7 +23,7 @@ use crate::binance::symbols::SymbolTable;
 use crate::binance::venue_clock::VenueClock;
 use crate::registry::SessionPlan;
 use crate::session::{CallId, Dial, HostRole, Input, Outbox, ReconnectReason, Session, VenueError};
-use crate::signer::{BinanceSecret, BinanceSigner, Signer};
+use crate::signer::{BinanceSecret, Signer};
 
 mod answers;
 mod calls;
@@ -335,13 +336,6 @@ fn report_lost(entry: &InFlight, cause: UnknownCause, now: Now, outbox: &mut Out
 
 fn query_end(query: Query, asked_at: Nanos, complete: bool) -> Report {
     Report::Query(enigma_types::QueryReport { query, asked_at, complete })
-}
-
-fn binance(signer: &Signer) -> Result<&BinanceSigner, VenueError> {
-    match signer {
-        Signer::Binance(signer) => Ok(signer),
-        Signer::None => Err(VenueError::Misuse("an order session without a key")),
-    }
 }
 
 #[cfg(test)]

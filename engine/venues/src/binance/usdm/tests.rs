@@ -1,4 +1,4 @@
-//! What the tests of the sessions of futures share: an instrument, and the venue's messages about it.
+//! What the tests of futures' sessions share: an instrument, and the venue's messages about it.
 #![expect(clippy::unwrap_used, reason = "a test may stop here")]
 
 use std::sync::Arc;

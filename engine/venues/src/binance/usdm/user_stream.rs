@@ -16,7 +16,7 @@ use super::reject_codes::{LISTEN_KEY_GONE, is_authentication};
 use super::user_events::{AccountRows, OrderUpdate, UserEvent, decode_user_event};
 use crate::binance::account_answers::decode_error_code;
 use crate::binance::alerts::AlertGate;
-use crate::binance::auth::composed;
+use crate::binance::auth::{binance, composed};
 use crate::binance::budget::RequestBudget;
 use crate::binance::fields::{ReadError, fields, need};
 use crate::binance::rotation::{ROTATION_REMINDER, rotation_at};
@@ -26,7 +26,7 @@ use crate::session::{
     AlertKind, Answer, CallId, CallRequest, Dial, HostRole, Input, Method, Outbox, ReconnectReason,
     Session, VenueError,
 };
-use crate::signer::{BinanceSigner, Signer};
+use crate::signer::Signer;
 use crate::wire::json::RawValue;
 
 /// What an account session has seen.
@@ -435,13 +435,6 @@ fn listen_key<'b>(body: &[u8], buffer: &'b mut [u8; 256]) -> Result<&'b str, Rea
     let room = room.ok_or(ReadError::Absurd("listenKey"))?;
     room.copy_from_slice(key);
     core::str::from_utf8(room).map_err(|_| ReadError::Absurd("listenKey"))
-}
-
-fn binance(signer: &Signer) -> Result<&BinanceSigner, VenueError> {
-    match signer {
-        Signer::Binance(signer) => Ok(signer),
-        Signer::None => Err(VenueError::Misuse("an account session without a key")),
-    }
 }
 
 #[cfg(test)]

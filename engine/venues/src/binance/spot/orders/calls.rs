@@ -4,10 +4,10 @@ use enigma_types::{Nanos, Now, OrderReference};
 
 use super::OrderSession;
 use crate::binance::account_answers::{decode_error_code, decode_server_time};
+use crate::binance::auth::binance;
 use crate::binance::auth::composed;
 use crate::binance::fields::ReadError;
 use crate::binance::spot::account_answers::decode_open_orders;
-use crate::binance::spot::binance;
 use crate::binance::spot::queries::{Answered, Next, OPEN_ORDERS_WEIGHT, QueryStep, open_orders};
 use crate::binance::spot::reject_codes::is_authentication;
 use crate::session::{

@@ -7,8 +7,8 @@ use enigma_types::{
 
 use super::{Link, OrderSession, query_end};
 use crate::binance::auth::ComposeError;
+use crate::binance::auth::binance;
 use crate::binance::in_flight::Asked;
-use crate::binance::spot::binance;
 use crate::binance::spot::order_frames::FrameHead;
 use crate::binance::spot::queries::{ORDER_STATUS_WEIGHT, QueryStep};
 use crate::binance::spot::terms::Terms;

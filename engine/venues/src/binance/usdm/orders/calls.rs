@@ -2,8 +2,9 @@
 
 use enigma_types::{Nanos, Now};
 
-use super::{OrderSession, PositionMode, binance};
+use super::{OrderSession, PositionMode};
 use crate::binance::account_answers::{decode_error_code, decode_server_time};
+use crate::binance::auth::binance;
 use crate::binance::auth::composed;
 use crate::binance::fields::ReadError;
 use crate::binance::usdm::account_answers::decode_position_mode;

@@ -5,8 +5,9 @@ use enigma_types::{
     ReplaceRequest, RequestKind, SessionState,
 };
 
-use super::{Link, OrderSession, binance, query_end};
+use super::{Link, OrderSession, query_end};
 use crate::binance::auth::ComposeError;
+use crate::binance::auth::binance;
 use crate::binance::in_flight::Asked;
 use crate::binance::symbols::Listing;
 use crate::binance::usdm::order_frames::FrameHead;
