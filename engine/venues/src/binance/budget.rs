@@ -29,6 +29,8 @@ pub struct Limits {
 pub(super) struct LongWindow {
     pub(super) length_ms: u64,
     pub(super) limit: u32,
+    /// As the venue's counts name it.
+    pub(super) unit: &'static [u8],
     pub(super) bucket: &'static str,
 }
 

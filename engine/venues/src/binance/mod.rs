@@ -3,6 +3,7 @@
 
 mod account_answers;
 mod alerts;
+mod answers;
 pub mod auth;
 mod book;
 mod book_sync;

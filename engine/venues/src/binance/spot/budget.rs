@@ -10,7 +10,12 @@ use crate::binance::budget::{Limits, LongWindow};
 /// A new order, or the new half of a cancel-replace, counts as an order and weighs 1.
 pub const LIMITS: Limits = Limits {
     orders_10s: 50,
-    orders_long: LongWindow { length_ms: 86_400_000, limit: 160_000, bucket: "orders_1d" },
+    orders_long: LongWindow {
+        length_ms: 86_400_000,
+        limit: 160_000,
+        unit: b"DAY",
+        bucket: "orders_1d",
+    },
     weight_1m: 6_000,
     snapshots_1m: 2_500,
     order_weight: 1,

@@ -5,17 +5,9 @@
 use arrayvec::ArrayString;
 use enigma_types::{ClientOrderId, InstallationPrefix, OrderReference};
 
+pub use crate::binance::answers::CancelKind;
 use crate::binance::fields::ReadError;
 use crate::wire::json::RawValue;
-
-/// What a cancel of ours was for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CancelKind {
-    /// The order's end.
-    Plain,
-    /// The first half of a replace: the order lives on under the same id.
-    Replace,
-}
 
 /// An id as the venue tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,7 +9,12 @@ use crate::binance::budget::{Limits, LongWindow};
 
 pub const LIMITS: Limits = Limits {
     orders_10s: 300,
-    orders_long: LongWindow { length_ms: 60_000, limit: 1_200, bucket: "orders_1m" },
+    orders_long: LongWindow {
+        length_ms: 60_000,
+        limit: 1_200,
+        unit: b"MINUTE",
+        bucket: "orders_1m",
+    },
     weight_1m: 2_400,
     snapshots_1m: 1_000,
     order_weight: 0,

@@ -5,71 +5,18 @@
 //! <https://developers.binance.com/docs/derivatives/usds-margined-futures>.
 
 use enigma_types::{
-    InstallationPrefix, InstrumentId, OrderReference, Price, Quantity, TimeInForce, UnixNanos,
-    VenueOrderId, WorkingOrder, WorkingStatus,
+    InstallationPrefix, Price, Quantity, TimeInForce, UnixNanos, VenueOrderId, WorkingOrder,
+    WorkingStatus,
 };
 
-use crate::binance::budget::VenueWindow;
+pub use crate::binance::answers::{
+    AnswerBody, OrderAnswer, OrderRow, decode_response as decode_order_response,
+};
 use crate::binance::fields::{
     ReadError, fields, millis, need, reference_of, side_of, unsigned_decimal,
 };
 use crate::binance::symbols::SymbolTable;
 use crate::wire::json::RawValue;
-
-/// One answer, its envelope read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OrderAnswer<'a> {
-    /// Absent or null when the venue couldn't or wouldn't tell which request it answers.
-    pub id: Option<u64>,
-    pub status: u16,
-    pub body: AnswerBody<'a>,
-    rate_limits: Option<RawValue<'a>>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AnswerBody<'a> {
-    Result(RawValue<'a>),
-    Error {
-        code: i32,
-        message: &'a [u8],
-        /// When to ask again, in milliseconds since 1970: a ban.
-        retry_after_ms: Option<u64>,
-    },
-    /// No answer: an event that this connection pushes, such as a notice of its end.
-    Event(RawValue<'a>),
-}
-
-/// The whole state of an order as an order object tells it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OrderRow {
-    pub instrument: InstrumentId,
-    pub order: OrderReference,
-    pub venue_order_id: VenueOrderId,
-    pub working: WorkingOrder,
-    pub venue_time: UnixNanos,
-}
-
-/// Reads the envelope of an answer.
-pub fn decode_order_response(frame: &[u8]) -> Result<OrderAnswer<'_>, ReadError> {
-    let [id, status, result, error, rate_limits, event] = fields(
-        &RawValue::of_message(frame)?,
-        ["id", "status", "result", "error", "rateLimits", "event"],
-    )?;
-    if let (Some(event), None) = (event, status) {
-        let body = AnswerBody::Event(event);
-        return Ok(OrderAnswer { id: None, status: 200, body, rate_limits: None });
-    }
-    let status = u16::try_from(need(status, "status")?.as_u64()?);
-    let status = status.map_err(|_| ReadError::Absurd("status"))?;
-    let body = match (result, error) {
-        (_, Some(error)) => decode_error(error)?,
-        (Some(result), None) if status == 200 => AnswerBody::Result(result),
-        (_, None) => return Err(ReadError::Missing("result or error")),
-    };
-    // An id that isn't a number isn't one of ours.
-    let id = id.and_then(|id| id.as_u64().ok());
-    Ok(OrderAnswer { id, status, body, rate_limits })
-}
 
 /// Reads an order object; `None` for an instrument that isn't ours.
 pub fn decode_order(
@@ -101,22 +48,10 @@ pub fn decode_order(
         instrument: listing.id,
         order: reference_of(need(client, "clientOrderId")?, prefix)?,
         venue_order_id: VenueOrderId(need(id, "orderId")?.as_u64()?),
-        working,
+        cancel: None,
+        working: Some(working),
         venue_time: updated.map_or(Ok(UnixNanos(0)), millis)?,
     }))
-}
-
-impl OrderAnswer<'_> {
-    /// The venue's own count of what we have asked, window by window. What can't be read of it is
-    /// left out: the limits are counted on our side too.
-    pub(super) fn for_each_window(&self, mut visit: impl FnMut(VenueWindow, u32)) {
-        let items = self.rate_limits.and_then(|limits| limits.iter_array().ok());
-        for item in items.into_iter().flatten().flatten() {
-            if let Ok(Some((window, used))) = decode_window(item) {
-                visit(window, used);
-            }
-        }
-    }
 }
 
 /// An order of ours has one of our four. What others use is only shown, and rests until it is
@@ -145,42 +80,15 @@ pub(super) fn status_of(text: &[u8], filled: i64, quantity: i64) -> WorkingStatu
     }
 }
 
-fn decode_error(error: RawValue<'_>) -> Result<AnswerBody<'_>, ReadError> {
-    let [code, message, data] = fields(&error, ["code", "msg", "data"])?;
-    let code = i32::try_from(need(code, "code")?.as_i64()?);
-    let retry_after = match data {
-        Some(data) => fields(&data, ["retryAfter"])?[0],
-        None => None,
-    };
-    Ok(AnswerBody::Error {
-        code: code.map_err(|_| ReadError::Absurd("code"))?,
-        message: message.map_or(b"".as_slice(), |text| text.as_plain().unwrap_or(text.bytes())),
-        retry_after_ms: retry_after.and_then(|value| value.as_u64().ok()),
-    })
-}
-
-fn decode_window(item: RawValue<'_>) -> Result<Option<(VenueWindow, u32)>, ReadError> {
-    let [kind, interval, number, count] =
-        fields(&item, ["rateLimitType", "interval", "intervalNum", "count"])?;
-    let kind = need(kind, "rateLimitType")?.as_plain()?;
-    let interval = need(interval, "interval")?.as_plain()?;
-    let window = match (kind, interval, need(number, "intervalNum")?.as_u64()?) {
-        (b"ORDERS", b"SECOND", 10) => VenueWindow::Orders10s,
-        (b"ORDERS", b"MINUTE", 1) => VenueWindow::OrdersLong,
-        (b"REQUEST_WEIGHT", b"MINUTE", 1) => VenueWindow::Weight1m,
-        _ => return Ok(None),
-    };
-    let used = u32::try_from(need(count, "count")?.as_u64()?).unwrap_or(u32::MAX);
-    Ok(Some((window, used)))
-}
-
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test may stop here")]
 mod tests {
     use arrayvec::ArrayString;
-    use enigma_types::{ClientOrderId, Side};
+    use enigma_types::{ClientOrderId, OrderReference, Side};
 
     use super::*;
+    use crate::binance::budget::VenueWindow;
+    use crate::binance::usdm::budget::LIMITS;
     use crate::binance::usdm::tests::{prefix, symbols};
 
     const PLACED: &str = r#"{"id":77,"status":200,"result":{"orderId":325078477,"symbol":"BTCUSDT",
@@ -198,7 +106,7 @@ mod tests {
             AnswerBody::Result(result) => {
                 decode_order(&symbols(), prefix(), result).unwrap().unwrap()
             }
-            AnswerBody::Error { .. } | AnswerBody::Event(_) => panic!("an error"),
+            AnswerBody::Error(_) | AnswerBody::Event(_) => panic!("an error"),
         }
     }
 
@@ -207,8 +115,8 @@ mod tests {
         let answer = decode_order_response(text.as_bytes()).unwrap();
         assert_eq!((answer.id, answer.status), (id, status));
         match answer.body {
-            AnswerBody::Error { code: found, retry_after_ms, .. } => {
-                assert_eq!((found, retry_after_ms), (code, retry));
+            AnswerBody::Error(error) => {
+                assert_eq!((error.code, error.retry_after_ms()), (code, retry));
             }
             AnswerBody::Result(_) | AnswerBody::Event(_) => panic!("a result"),
         }
@@ -231,7 +139,7 @@ mod tests {
             time_in_force: TimeInForce::PostOnly,
             reduce_only: true,
         };
-        assert_eq!(row.working, expected);
+        assert_eq!(row.working, Some(expected));
         assert_eq!(row.venue_time, UnixNanos::from_millis(1_702_555_534_435));
     }
 
@@ -239,7 +147,7 @@ mod tests {
     fn the_venues_counts_are_read() {
         let answer = decode_order_response(PLACED.as_bytes()).unwrap();
         let mut seen = Vec::new();
-        answer.for_each_window(|window, used| seen.push((window, used)));
+        answer.for_each_window(&LIMITS, |window, used, _| seen.push((window, used)));
         assert_eq!(seen, [(VenueWindow::Orders10s, 7), (VenueWindow::Weight1m, 3)]);
     }
 
@@ -275,7 +183,7 @@ mod tests {
     #[test]
     fn an_unknown_status_is_told_as_such() {
         let row = row_of(&PLACED.replace("\"NEW\"", "\"SLEEPING\""));
-        assert_eq!(row.working.status, WorkingStatus::Unrecognised);
+        assert_eq!(row.working.unwrap().status, WorkingStatus::Unrecognised);
     }
 
     #[track_caller]
@@ -284,7 +192,7 @@ mod tests {
         let answer = decode_order_response(text.as_bytes());
         let row = answer.and_then(|answer| match answer.body {
             AnswerBody::Result(result) => decode_order(&symbols(), prefix(), result),
-            AnswerBody::Error { .. } | AnswerBody::Event(_) => Ok(None),
+            AnswerBody::Error(_) | AnswerBody::Event(_) => Ok(None),
         });
         assert!(row.is_err(), "{to}: {row:?}");
     }
@@ -303,7 +211,10 @@ mod tests {
         check_refused("200", "70000");
         check_refused("}]}", "}]");
         // A number instead of a text is as good.
-        assert_eq!(row_of(&PLACED.replace("\"43187.00\"", "43187")).working.price, Price(431_870));
+        assert_eq!(
+            row_of(&PLACED.replace("\"43187.00\"", "43187")).working.unwrap().price,
+            Price(431_870)
+        );
         assert!(decode_order_response(b"<html>502</html>").is_err());
     }
 
@@ -314,7 +225,7 @@ mod tests {
             AnswerBody::Result(result) => {
                 assert_eq!(decode_order(&symbols(), prefix(), result), Ok(None));
             }
-            AnswerBody::Error { .. } | AnswerBody::Event(_) => panic!("an error"),
+            AnswerBody::Error(_) | AnswerBody::Event(_) => panic!("an error"),
         }
     }
 }

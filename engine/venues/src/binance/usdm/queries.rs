@@ -178,22 +178,24 @@ impl QueryStep {
 
 impl Answered<'_> {
     /// An order's state in answer to a query.
-    pub(super) fn order_report(&self, row: &OrderRow) -> Report {
+    pub(super) fn order_report(&self, row: &OrderRow) -> Option<Report> {
         let source = ReportSource::Query { asked_at: self.composed_at };
-        Report::Execution(ExecutionReport {
+        Some(Report::Execution(ExecutionReport {
             account: self.account,
             instrument: row.instrument,
             order: row.order,
             venue_order_id: row.venue_order_id,
-            outcome: Outcome::Working(row.working, source),
+            outcome: Outcome::Working(row.working?, source),
             venue_time: row.venue_time,
             received_at: self.now.mono,
-        })
+        }))
     }
 
     fn open_orders(&self, body: &[u8], outbox: &mut Outbox) -> Result<Listed, ReadError> {
         decode_open_orders(self.symbols, self.prefix, body, |row| {
-            outbox.report(self.order_report(&row));
+            if let Some(report) = self.order_report(&row) {
+                outbox.report(report);
+            }
         })
     }
 

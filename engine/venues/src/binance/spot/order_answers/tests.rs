@@ -5,6 +5,9 @@ use arrayvec::ArrayString;
 use enigma_types::{ClientOrderId, Side};
 
 use super::*;
+use crate::binance::answers::CancelKind;
+use crate::binance::budget::VenueWindow;
+use crate::binance::spot::budget::LIMITS;
 use crate::binance::spot::tests::{prefix, symbols};
 
 const PLACED: &str = r#"{"id":77,"status":200,"result":{"symbol":"BTCUSDT","orderId":12569099453,
@@ -55,7 +58,7 @@ fn an_order_object_tells_the_whole_state() {
 fn the_venues_counts_and_limits_are_read() {
     let answer = decode_response(PLACED.as_bytes()).unwrap();
     let mut seen = Vec::new();
-    answer.for_each_window(|window, used, limit| seen.push((window, used, limit)));
+    answer.for_each_window(&LIMITS, |window, used, limit| seen.push((window, used, limit)));
     let expected = [
         (VenueWindow::Orders10s, 7, Some(50)),
         (VenueWindow::OrdersLong, 9, Some(160_000)),

@@ -6,8 +6,10 @@ use enigma_types::{
 };
 
 use super::{Link, OrderSession, query_end};
+use crate::binance::answers::Refusal;
 use crate::binance::fields::{ReadError, fields};
 use crate::binance::in_flight::{Asked, InFlight};
+use crate::binance::spot::budget::LIMITS;
 use crate::binance::spot::client_ids::CancelKind;
 use crate::binance::spot::order_answers::{
     AnswerBody, ErrorBody, OrderAnswer, OrderRow, decode_order, decode_response,
@@ -19,13 +21,6 @@ use crate::binance::spot::reject_codes::{
 use crate::session::{AlertKind, OrderKey, Outbox, ReconnectReason, VenueError};
 use crate::signer::{BinanceSecret, Signer};
 use crate::wire::json::RawValue;
-
-/// An error answer with the status that it came under.
-#[derive(Clone, Copy)]
-pub(super) struct Refusal<'a> {
-    pub(super) status: u16,
-    pub(super) error: ErrorBody<'a>,
-}
 
 impl OrderSession {
     pub(super) fn on_frame(
@@ -88,7 +83,7 @@ impl OrderSession {
 
     fn count_windows(&mut self, now: Now, answer: &OrderAnswer<'_>) {
         let venue_ms = now.venue_time().as_millis();
-        answer.for_each_window(|window, used, limit| {
+        answer.for_each_window(&LIMITS, |window, used, limit| {
             self.budget.update(venue_ms, window, used, limit);
         });
     }

@@ -6,7 +6,7 @@ use enigma_types::{
 };
 
 use super::OrderSession;
-use super::answers::Refusal;
+use crate::binance::answers::Refusal;
 use crate::binance::fields::fields;
 use crate::binance::in_flight::InFlight;
 use crate::binance::spot::cancel_replace::{CancelReplaceOutcome, Half, decode_cancel_replace};

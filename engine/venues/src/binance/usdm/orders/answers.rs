@@ -6,25 +6,19 @@ use enigma_types::{
 };
 
 use super::{Link, OrderSession, query_end};
+use crate::binance::answers::{
+    AnswerBody, ErrorBody, OrderAnswer, OrderRow, Refusal, decode_response,
+};
 use crate::binance::fields::fields;
 use crate::binance::in_flight::{Asked, InFlight};
-use crate::binance::usdm::order_answers::{
-    AnswerBody, OrderAnswer, OrderRow, decode_order, decode_order_response,
-};
+use crate::binance::usdm::budget::LIMITS;
+use crate::binance::usdm::order_answers::decode_order;
 use crate::binance::usdm::reject_codes::{
     CANCEL_REJECTED, NO_SUCH_ORDER, Verdict, is_authentication, is_clock_skew, judge,
 };
 use crate::session::{AlertKind, OrderKey, Outbox, ReconnectReason, VenueError};
 use crate::signer::{BinanceSecret, Signer};
 use crate::wire::json::RawValue;
-
-/// An error answer without its borrowed wrapping.
-#[derive(Clone, Copy)]
-struct Refusal<'a> {
-    status: u16,
-    code: i32,
-    message: &'a [u8],
-}
 
 impl OrderSession {
     pub(super) fn on_frame(
@@ -35,7 +29,7 @@ impl OrderSession {
         outbox: &mut Outbox,
     ) -> Result<(), VenueError> {
         self.pulse_at = now.mono.plus(Self::SILENCE);
-        let answer = match decode_order_response(frame) {
+        let answer = match decode_response(frame) {
             Ok(answer) => answer,
             Err(error) => {
                 // Nobody can say whose answer it was, so nothing in flight can be trusted to get
@@ -53,9 +47,12 @@ impl OrderSession {
         }
         self.counters.answers += 1;
         let venue_ms = now.venue_time().as_millis();
-        answer.for_each_window(|window, used| self.budget.update(venue_ms, window, used, None));
-        if let AnswerBody::Error { code, retry_after_ms, .. } = answer.body {
-            self.heed(now, answer.status, code, retry_after_ms, outbox);
+        answer.for_each_window(&LIMITS, |window, used, limit| {
+            self.budget.update(venue_ms, window, used, limit);
+        });
+        if let AnswerBody::Error(error) = answer.body {
+            let retry_at_ms = error.retry_after_ms();
+            self.heed(now, answer.status, error.code, retry_at_ms, outbox);
         }
         match answer.id.and_then(|id| self.in_flight.take(id)) {
             Some(entry) => self.on_answer(now, &entry, &answer, signer, outbox),
@@ -88,16 +85,12 @@ impl OrderSession {
     /// An answer to nothing that we know. A 401 without an id says that the session's key is gone.
     fn on_unmatched(&mut self, now: Now, answer: &OrderAnswer<'_>, outbox: &mut Outbox) {
         self.counters.unmatched += 1;
-        let AnswerBody::Error { code, message, .. } = answer.body else { return };
-        if answer.id.is_none() && (answer.status == 401 || is_authentication(code)) {
+        let AnswerBody::Error(error) = answer.body else { return };
+        if answer.id.is_none() && (answer.status == 401 || is_authentication(error.code)) {
             self.lose_authentication(now, outbox);
         } else {
-            self.venue_error(
-                now,
-                "refused",
-                Refusal { status: answer.status, code, message },
-                outbox,
-            );
+            let refusal = Refusal { status: answer.status, error };
+            self.venue_error(now, "refused", refusal, outbox);
         }
     }
 
@@ -116,12 +109,6 @@ impl OrderSession {
         signer: &Signer,
         outbox: &mut Outbox,
     ) -> Result<(), VenueError> {
-        let refusal = match answer.body {
-            AnswerBody::Result(_) | AnswerBody::Event(_) => None,
-            AnswerBody::Error { code, message, .. } => {
-                Some(Refusal { status: answer.status, code, message })
-            }
-        };
         match (entry.asked, answer.body) {
             (Asked::Request { kind, key }, AnswerBody::Result(result)) => {
                 self.on_executed(now, kind, &key, result, outbox)
@@ -142,10 +129,9 @@ impl OrderSession {
                 }
                 Ok(())
             }
-            (asked, AnswerBody::Error { .. }) => {
-                if let Some(refusal) = refusal {
-                    self.on_refusal(now, entry, asked, refusal, outbox);
-                }
+            (asked, AnswerBody::Error(error)) => {
+                let refusal = Refusal { status: answer.status, error };
+                self.on_refusal(now, entry, asked, refusal, outbox);
                 Ok(())
             }
             // An event is no answer; it was dealt with before.
@@ -168,8 +154,10 @@ impl OrderSession {
             self.unreadable(now, outbox);
         })?;
         outbox.report(self.row_report(now, &row, Outcome::Acknowledged(kind)));
-        let outcome = Outcome::Working(row.working, ReportSource::Response(kind));
-        outbox.report(self.row_report(now, &row, outcome));
+        if let Some(working) = row.working {
+            let outcome = Outcome::Working(working, ReportSource::Response(kind));
+            outbox.report(self.row_report(now, &row, outcome));
+        }
         Ok(())
     }
 
@@ -182,13 +170,14 @@ impl OrderSession {
         outbox: &mut Outbox,
     ) -> Result<(), VenueError> {
         let row = self.row_of(key, result);
-        if let Ok(row) = &row {
+        let told = row.as_ref().ok().and_then(|row| Some((*row, row.working?)));
+        if let Some((row, working)) = told {
             let source = ReportSource::Query { asked_at: entry.sent_at };
-            outbox.report(self.row_report(now, row, Outcome::Working(row.working, source)));
+            outbox.report(self.row_report(now, &row, Outcome::Working(working, source)));
         } else {
             self.unreadable(now, outbox);
         }
-        self.end_query(entry, row.is_ok(), outbox);
+        self.end_query(entry, told.is_some(), outbox);
         row.map(|_| ())
     }
 
@@ -206,7 +195,7 @@ impl OrderSession {
             }
             Asked::Status { key, .. } => {
                 // Only this answer proves that there is no such order.
-                let absent = refusal.code == NO_SUCH_ORDER && refusal.status < 500;
+                let absent = refusal.error.code == NO_SUCH_ORDER && refusal.status < 500;
                 if absent {
                     let outcome = Outcome::NotFound { asked_at: entry.sent_at };
                     outbox.report(key.report(outcome, now));
@@ -234,7 +223,7 @@ impl OrderSession {
         refusal: Refusal<'_>,
         outbox: &mut Outbox,
     ) {
-        let Refusal { status, code, message } = refusal;
+        let Refusal { status, error: ErrorBody { code, message, .. } } = refusal;
         match judge(kind, status, code) {
             // The newer one is in flight for itself, and this one's fate was asked about.
             Verdict::Refused(_) if entry.overdue && self.is_overtaken(entry, kind, key) => {}
@@ -345,11 +334,11 @@ impl OrderSession {
     }
 
     fn venue_error(&mut self, now: Now, what: &str, refusal: Refusal<'_>, outbox: &mut Outbox) {
-        let kind = match refusal.status == 401 || is_authentication(refusal.code) {
+        let kind = match refusal.status == 401 || is_authentication(refusal.error.code) {
             true => AlertKind::Authentication,
             false => AlertKind::VenueError,
         };
-        let Refusal { status, code, message } = refusal;
+        let Refusal { status, error: ErrorBody { code, message, .. } } = refusal;
         let words = RejectReason::new(RejectClass::Other, code, message).message;
         let mut detail = arrayvec::ArrayString::<192>::new();
         // What doesn't fit is cut off; the alert keeps less than this anyway.
