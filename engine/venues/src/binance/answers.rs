@@ -116,8 +116,8 @@ impl OrderAnswer<'_> {
 }
 
 impl ErrorBody<'_> {
-    /// When to ask again, in milliseconds since 1970: a ban. Data that can't be read tells none, and
-    /// the refusal stands all the same: to doubt it would be to doubt all that is in flight.
+    /// When to ask again, in milliseconds since 1970: a ban. Data that can't be read tells none,
+    /// and the refusal stands all the same: to doubt it would be to doubt all that is in flight.
     pub fn retry_after_ms(&self) -> Option<u64> {
         let [retry_after] = fields(&self.data?, ["retryAfter"]).ok()?;
         retry_after?.as_u64().ok()
