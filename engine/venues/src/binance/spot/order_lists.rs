@@ -13,9 +13,9 @@ use enigma_types::{
 
 use super::client_ids::told_id;
 use super::order_answers::{OrderRow, decode_order};
-use super::order_frames::{side_text, timestamp};
 use crate::binance::auth::{ComposeError, Param, write_request};
 use crate::binance::fields::{ReadError, fields, millis, need};
+use crate::binance::frames::{side_text, timestamp};
 use crate::binance::symbols::SymbolTable;
 use crate::signer::BinanceSigner;
 use crate::wire::json::RawValue;

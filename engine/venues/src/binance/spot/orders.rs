@@ -13,14 +13,13 @@ use enigma_types::{
 };
 
 use super::budget::LIMITS;
-use super::order_frames::OrderFrames;
 use super::queries::assets_of;
 use super::terms::TermsTable;
 use super::{ORDER_ENTRY_PATH, VENUE};
 use crate::binance::alerts::AlertGate;
 use crate::binance::auth::binance;
 use crate::binance::budget::RequestBudget;
-use crate::binance::frames::{write_logon, write_pulse};
+use crate::binance::frames::{OrderFrames, write_logon, write_pulse};
 use crate::binance::in_flight::{Asked, InFlight, InFlightTable};
 use crate::binance::rotation::{ROTATION_REMINDER, rotation_at};
 use crate::binance::symbols::SymbolTable;

@@ -8,8 +8,9 @@ use enigma_types::{
 use super::{Link, OrderSession, query_end};
 use crate::binance::auth::ComposeError;
 use crate::binance::auth::binance;
+use crate::binance::frames::FrameHead;
 use crate::binance::in_flight::Asked;
-use crate::binance::spot::order_frames::FrameHead;
+use crate::binance::spot::order_frames;
 use crate::binance::spot::queries::{ORDER_STATUS_WEIGHT, QueryStep};
 use crate::binance::spot::terms::Terms;
 use crate::binance::symbols::Listing;
@@ -55,11 +56,10 @@ impl OrderSession {
             outbox.not_sent(kind, &key, NotSentCause::Encoding, now);
             return Err(VenueError::Misuse("a reduce-only order on spot"));
         }
-        let frames = self.frames;
         let asked = Asked::Request { kind, key };
         let sent =
             self.send_request(now, asked, Cost::Order, class, signer, outbox, |payload, head| {
-                frames.place(payload, head, order)
+                order_frames::write_place(payload, head, order)
             })?;
         if sent && matches!(order.time_in_force, TimeInForce::Gtc | TimeInForce::PostOnly) {
             let terms = Terms {
@@ -89,10 +89,9 @@ impl OrderSession {
             outbox.not_sent(kind, &key, NotSentCause::SessionDown, now);
             return Ok(());
         }
-        let frames = self.frames;
         let asked = Asked::Request { kind, key };
         self.send_request(now, asked, Cost::Cancel, class, signer, outbox, |payload, head| {
-            frames.cancel(payload, head, cancel)
+            order_frames::write_cancel(payload, head, cancel)
         })
         .map(|_sent| ())
     }
@@ -129,7 +128,6 @@ impl OrderSession {
             Change::Amend => Cost::Amendment,
             Change::CancelReplace(_) => Cost::Order,
         };
-        let frames = self.frames;
         let asked = Asked::Request { kind, key };
         let sent = self.send_request(
             now,
@@ -139,9 +137,9 @@ impl OrderSession {
             signer,
             outbox,
             |payload, head| match change {
-                Change::Amend => frames.amend(payload, head, order, replace.quantity),
+                Change::Amend => order_frames::write_amend(payload, head, order, replace.quantity),
                 Change::CancelReplace(in_force) => {
-                    frames.cancel_replace(payload, head, replace, in_force)
+                    order_frames::write_cancel_replace(payload, head, replace, in_force)
                 }
             },
         )?;
@@ -180,7 +178,14 @@ impl OrderSession {
             outbox.not_sent(kind, &key, NotSentCause::RateLimit, now);
             return Ok(false);
         }
-        let head = FrameHead { id, now, symbols: &self.symbols, listing: &listing, signer };
+        let head = FrameHead {
+            frames: self.frames,
+            id,
+            now,
+            symbols: &self.symbols,
+            listing: &listing,
+            signer,
+        };
         let cause = match outbox.transmit.text(class, |payload| write(payload, &head)) {
             Ok(()) => {
                 self.keep(id, asked, now);
@@ -267,11 +272,11 @@ impl OrderSession {
     ) -> bool {
         let signer = per_request(signer);
         let Some(id) = self.in_flight.reserve() else { return false };
-        let head = FrameHead { id, now, symbols: &self.symbols, listing, signer };
-        let frames = self.frames;
-        let sent = outbox.transmit.text(FrameClass::Session, |payload| {
-            frames.status(payload, &head, key.client_order_id)
-        });
+        let head =
+            FrameHead { frames: self.frames, id, now, symbols: &self.symbols, listing, signer };
+        let sent = outbox
+            .transmit
+            .text(FrameClass::Session, |payload| head.write_status(payload, key.client_order_id));
         if sent.is_ok() {
             self.keep(id, Asked::Status { query, key }, now);
         }

@@ -8,9 +8,10 @@ use enigma_types::{
 use super::{Link, OrderSession, query_end};
 use crate::binance::auth::ComposeError;
 use crate::binance::auth::binance;
+use crate::binance::frames::FrameHead;
 use crate::binance::in_flight::Asked;
 use crate::binance::symbols::Listing;
-use crate::binance::usdm::order_frames::FrameHead;
+use crate::binance::usdm::order_frames;
 use crate::binance::usdm::queries::QueryStep;
 use crate::limits::Wait;
 use crate::session::{AlertKind, OrderKey, Outbox, VenueError};
@@ -33,9 +34,8 @@ impl OrderSession {
             outbox.not_sent(kind, &key, NotSentCause::SessionDown, now);
             return Ok(());
         }
-        let frames = self.frames;
         self.send_request(now, kind, key, class, signer, outbox, |payload, head| {
-            frames.place(payload, head, order)
+            order_frames::write_place(payload, head, order)
         })
     }
 
@@ -55,9 +55,8 @@ impl OrderSession {
             outbox.not_sent(kind, &key, NotSentCause::SessionDown, now);
             return Ok(());
         }
-        let frames = self.frames;
         self.send_request(now, kind, key, class, signer, outbox, |payload, head| {
-            frames.cancel(payload, head, cancel)
+            order_frames::write_cancel(payload, head, cancel)
         })
     }
 
@@ -75,9 +74,8 @@ impl OrderSession {
             outbox.not_sent(kind, &key, NotSentCause::SessionDown, now);
             return Ok(());
         }
-        let frames = self.frames;
         self.send_request(now, kind, key, class, signer, outbox, |payload, head| {
-            frames.modify(payload, head, replace)
+            order_frames::write_modify(payload, head, replace)
         })
     }
 
@@ -109,7 +107,14 @@ impl OrderSession {
             outbox.not_sent(kind, &key, NotSentCause::RateLimit, now);
             return Ok(());
         }
-        let head = FrameHead { id, now, symbols: &self.symbols, listing: &listing, signer };
+        let head = FrameHead {
+            frames: self.frames,
+            id,
+            now,
+            symbols: &self.symbols,
+            listing: &listing,
+            signer,
+        };
         match outbox.transmit.text(class, |payload| write(payload, &head)) {
             Ok(()) => self.keep(id, Asked::Request { kind, key }, now),
             Err(ComposeError::Full(_)) => outbox.not_sent(kind, &key, NotSentCause::Full, now),
@@ -193,11 +198,11 @@ impl OrderSession {
     ) -> bool {
         let signer = per_request(signer);
         let Some(id) = self.in_flight.reserve() else { return false };
-        let head = FrameHead { id, now, symbols: &self.symbols, listing, signer };
-        let frames = self.frames;
-        let sent = outbox.transmit.text(FrameClass::Session, |payload| {
-            frames.status(payload, &head, key.client_order_id)
-        });
+        let head =
+            FrameHead { frames: self.frames, id, now, symbols: &self.symbols, listing, signer };
+        let sent = outbox
+            .transmit
+            .text(FrameClass::Session, |payload| head.write_status(payload, key.client_order_id));
         if sent.is_ok() {
             self.keep(id, Asked::Status { query, key }, now);
         }
