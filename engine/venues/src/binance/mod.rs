@@ -16,6 +16,7 @@ mod instruments;
 pub mod key_rights;
 pub mod market;
 mod market_messages;
+mod queries;
 mod rotation;
 pub mod spot;
 mod subscriptions;

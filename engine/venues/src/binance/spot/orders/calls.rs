@@ -7,8 +7,10 @@ use crate::binance::account_answers::{decode_error_code, decode_server_time};
 use crate::binance::auth::binance;
 use crate::binance::auth::composed;
 use crate::binance::fields::ReadError;
+use crate::binance::queries::{Answered, Next, QueryStep};
 use crate::binance::spot::account_answers::decode_open_orders;
-use crate::binance::spot::queries::{Answered, Next, OPEN_ORDERS_WEIGHT, QueryStep, open_orders};
+use crate::binance::spot::market::Spot;
+use crate::binance::spot::queries::{OPEN_ORDERS_WEIGHT, open_orders};
 use crate::binance::spot::reject_codes::is_authentication;
 use crate::session::{
     AlertKind, Answer, CallId, CallRequest, CallTarget, Method, Outbox, VenueError,
@@ -62,9 +64,9 @@ impl OrderSession {
         signer: &BinanceSigner,
         outbox: &mut Outbox,
     ) {
-        let target = step.target(&self.symbols, now, self.frames.recv_window_ms, signer);
+        let target = step.target::<Spot>(&self.symbols, now, self.frames.recv_window_ms, signer);
         let purpose = Purpose::Query(step);
-        if !self.ask(now, purpose, step.weight(), target, Some(signer), outbox) {
+        if !self.ask(now, purpose, step.weight::<Spot>(), target, Some(signer), outbox) {
             outbox.report(step.report(false));
         }
     }
@@ -216,7 +218,7 @@ impl OrderSession {
             composed_at: composed.mono,
             now,
         };
-        match step.absorb(&answered, body, outbox) {
+        match step.absorb::<Spot>(&answered, body, outbox) {
             Ok(Next::Ask(next)) => self.ask_query(now, next, signer, outbox),
             Ok(Next::Done) => {
                 if step.tells_open_orders() {

@@ -7,8 +7,10 @@ use crate::binance::account_answers::{decode_error_code, decode_server_time};
 use crate::binance::auth::binance;
 use crate::binance::auth::composed;
 use crate::binance::fields::ReadError;
+use crate::binance::queries::{Answered, Next, QueryStep};
 use crate::binance::usdm::account_answers::decode_position_mode;
-use crate::binance::usdm::queries::{Answered, Next, QueryStep, position_mode_target};
+use crate::binance::usdm::market::Usdm;
+use crate::binance::usdm::queries::position_mode_target;
 use crate::binance::usdm::reject_codes::is_authentication;
 use crate::session::{
     AlertKind, Answer, CallId, CallRequest, CallTarget, Method, Outbox, VenueError,
@@ -66,9 +68,9 @@ impl OrderSession {
         signer: &BinanceSigner,
         outbox: &mut Outbox,
     ) {
-        let target = step.target(&self.symbols, now, self.frames.recv_window_ms, signer);
+        let target = step.target::<Usdm>(&self.symbols, now, self.frames.recv_window_ms, signer);
         let purpose = Purpose::Query(step);
-        if !self.ask(now, purpose, step.weight(), target, Some(signer), outbox) {
+        if !self.ask(now, purpose, step.weight::<Usdm>(), target, Some(signer), outbox) {
             outbox.report(step.report(false));
         }
     }
@@ -233,10 +235,11 @@ impl OrderSession {
             symbols: &self.symbols,
             account: self.account,
             prefix: self.prefix(),
+            assets: &[],
             composed_at: composed.mono,
             now,
         };
-        match step.absorb(&answered, body, outbox) {
+        match step.absorb::<Usdm>(&answered, body, outbox) {
             Ok(Next::Ask(next)) => self.ask_query(now, next, signer, outbox),
             Ok(Next::Done) => outbox.report(step.report(true)),
             Ok(Next::Incomplete) => outbox.report(step.report(false)),
