@@ -4,10 +4,10 @@
 //! Implements `binance.md` section 3, compiled from the venue's documents on 2026-11-24:
 //! <https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams>.
 
-use enigma_types::{BookTicker, Level, Price, Quantity, Trade, UnixNanos};
+use enigma_types::{BookTicker, Level, Price, Quantity, Scale, Sequence, Side, Trade, UnixNanos};
 
-use super::fields::{ReadError, fields, need};
-use super::symbols::Listing;
+use super::fields::{ReadError, fields, millis, need, unsigned_decimal};
+use super::symbols::{Listing, SymbolTable};
 use crate::wire::json::{RawValue, Scanner};
 
 /// A message and how it was read.
@@ -64,6 +64,23 @@ pub struct DepthScratch {
     pub bids: Vec<Level>,
     pub asks: Vec<Level>,
 }
+
+/// What reading a product's messages field by field differs in.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::binance) struct FieldRules {
+    /// Reads a quantity of the public book, by the name of its field.
+    pub(in crate::binance) quantity: QuantityReader,
+    /// The field that dates best prices, where one does.
+    pub(in crate::binance) ticker_time: Option<&'static str>,
+    pub(in crate::binance) depth_time: &'static str,
+    /// The field that dates a snapshot, where one may.
+    pub(in crate::binance) snapshot_time: Option<&'static str>,
+    /// The last id of the event before a depth event, from the event and its own ids.
+    pub(in crate::binance) previous: fn(&RawValue<'_>, u64, u64) -> Result<u64, ReadError>,
+}
+
+pub(in crate::binance) type QuantityReader =
+    fn(RawValue<'_>, &'static str, Scale) -> Result<i64, ReadError>;
 
 impl DepthScratch {
     /// Most levels of one side in one message.
@@ -152,6 +169,115 @@ pub(in crate::binance) fn levels_by_hand(
             return Ok(());
         }
     }
+}
+
+pub(in crate::binance) fn ticker_by_fields(
+    rules: &FieldRules,
+    symbols: &SymbolTable,
+    payload: &RawValue<'_>,
+) -> Result<MarketMessage, ReadError> {
+    let [symbol, last, bid, bid_quantity, ask, ask_quantity] =
+        fields(payload, ["s", "u", "b", "B", "a", "A"])?;
+    let Some(listing) = symbols.find(need(symbol, "s")?.as_plain()?) else {
+        return Ok(MarketMessage::Foreign);
+    };
+    let quantity = |field, name| (rules.quantity)(need(field, name)?, name, listing.quantity_scale);
+    Ok(MarketMessage::BookTicker(BookTicker {
+        instrument: listing.id,
+        sequence: Sequence(need(last, "u")?.as_u64()?),
+        bid: Price(unsigned_decimal(bid, "b", listing.price_scale)?),
+        bid_quantity: Quantity(quantity(bid_quantity, "B")?),
+        ask: Price(unsigned_decimal(ask, "a", listing.price_scale)?),
+        ask_quantity: Quantity(quantity(ask_quantity, "A")?),
+        venue_time: match rules.ticker_time {
+            Some(name) => millis(need(fields(payload, [name])?[0], name)?)?,
+            None => UnixNanos(0),
+        },
+    }))
+}
+
+pub(in crate::binance) fn trade_by_fields(
+    symbols: &SymbolTable,
+    payload: &RawValue<'_>,
+) -> Result<MarketMessage, ReadError> {
+    let [symbol, id, price, quantity, time, maker] =
+        fields(payload, ["s", "t", "p", "q", "T", "m"])?;
+    let Some(listing) = symbols.find(need(symbol, "s")?.as_plain()?) else {
+        return Ok(MarketMessage::Foreign);
+    };
+    let buyer_is_maker = need(maker, "m")?.as_bool()?;
+    Ok(MarketMessage::Trade(Trade {
+        instrument: listing.id,
+        trade_id: need(id, "t")?.as_u64()?,
+        price: Price(unsigned_decimal(price, "p", listing.price_scale)?),
+        quantity: Quantity(unsigned_decimal(quantity, "q", listing.quantity_scale)?),
+        aggressor: if buyer_is_maker { Side::Sell } else { Side::Buy },
+        venue_time: millis(need(time, "T")?)?,
+    }))
+}
+
+pub(in crate::binance) fn depth_by_fields(
+    rules: &FieldRules,
+    symbols: &SymbolTable,
+    payload: &RawValue<'_>,
+    scratch: &mut DepthScratch,
+) -> Result<MarketMessage, ReadError> {
+    let [symbol, first, last, bids, asks, time] =
+        fields(payload, ["s", "U", "u", "b", "a", rules.depth_time])?;
+    let Some(&listing) = symbols.find(need(symbol, "s")?.as_plain()?) else {
+        return Ok(MarketMessage::Foreign);
+    };
+    scratch.clear();
+    read_levels(rules, need(bids, "b")?, &listing, &mut scratch.bids)?;
+    read_levels(rules, need(asks, "a")?, &listing, &mut scratch.asks)?;
+    let (first, last) = (need(first, "U")?.as_u64()?, need(last, "u")?.as_u64()?);
+    Ok(MarketMessage::Depth(DepthUpdate {
+        listing,
+        first,
+        last,
+        previous: (rules.previous)(payload, first, last)?,
+        venue_time: millis(need(time, rules.depth_time)?)?,
+    }))
+}
+
+pub(in crate::binance) fn snapshot_by_fields(
+    rules: &FieldRules,
+    listing: &Listing,
+    body: &[u8],
+    scratch: &mut DepthScratch,
+) -> Result<SnapshotHead, ReadError> {
+    let body = RawValue::of_message(body)?;
+    let [last, bids, asks] = fields(&body, ["lastUpdateId", "bids", "asks"])?;
+    scratch.clear();
+    read_levels(rules, need(bids, "bids")?, listing, &mut scratch.bids)?;
+    read_levels(rules, need(asks, "asks")?, listing, &mut scratch.asks)?;
+    let time = match rules.snapshot_time {
+        Some(name) => fields(&body, [name])?[0],
+        None => None,
+    };
+    let venue_time = time.map_or(Ok(UnixNanos(0)), millis)?;
+    Ok(SnapshotHead { last_update: need(last, "lastUpdateId")?.as_u64()?, venue_time })
+}
+
+fn read_levels(
+    rules: &FieldRules,
+    array: RawValue<'_>,
+    listing: &Listing,
+    levels: &mut Vec<Level>,
+) -> Result<(), ReadError> {
+    for item in array.iter_array()? {
+        let mut pair = item?.iter_array()?;
+        let price = pair.next().transpose()?;
+        let quantity = pair.next().transpose()?;
+        // Without its end the pair proves nothing: `1_000` begins with a one.
+        for rest in pair {
+            rest?;
+        }
+        let price = need(price, "price")?.as_decimal(listing.price_scale)?;
+        let quantity = need(quantity, "quantity")?;
+        push_level(levels, price, (rules.quantity)(quantity, "quantity", listing.quantity_scale)?)?;
+    }
+    Ok(())
 }
 
 #[inline]

@@ -5,14 +5,13 @@
 //! <https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams>. The order of
 //! keys is the recorded one.
 
-use enigma_types::{BookTicker, Level, Price, Quantity, Scale, Sequence, Side, Trade, UnixNanos};
+use enigma_types::{BookTicker, Price, Quantity, Scale, Sequence, Side, Trade, UnixNanos};
 
-use crate::binance::fields::{
-    ReadError, fields, millis, need, truncated_decimal, unsigned_decimal,
-};
+use crate::binance::fields::{ReadError, fields, truncated_decimal};
 use crate::binance::market_messages::{
-    Decoded, DepthScratch, DepthUpdate, Envelope, MarketMessage, SnapshotHead, levels_by_hand,
-    open_envelope, push_level,
+    Decoded, DepthScratch, DepthUpdate, Envelope, FieldRules, MarketMessage, SnapshotHead,
+    depth_by_fields, levels_by_hand, open_envelope, snapshot_by_fields, ticker_by_fields,
+    trade_by_fields,
 };
 use crate::binance::symbols::{Listing, SymbolTable};
 use crate::wire::json::{RawValue, Scanner};
@@ -158,79 +157,16 @@ fn decode_by_fields(
     };
     let message = match event.map(|event| event.as_plain()).transpose()? {
         Some(b"trade") => trade_by_fields(symbols, &payload)?,
-        Some(b"depthUpdate") => depth_by_fields(symbols, &payload, scratch)?,
+        Some(b"depthUpdate") => depth_by_fields(&RULES, symbols, &payload, scratch)?,
         Some(b"serverShutdown") => return control(MarketMessage::ServerShutdown),
         Some(_) => return control(MarketMessage::Unknown),
         // Best prices have no name: they are known by what they tell.
         None => match fields(&payload, ["u", "s"])? {
-            [Some(_), Some(_)] => ticker_by_fields(symbols, &payload)?,
+            [Some(_), Some(_)] => ticker_by_fields(&RULES, symbols, &payload)?,
             [_, _] => return control(MarketMessage::Unknown),
         },
     };
     Ok(Decoded { message, fallback: true })
-}
-
-fn ticker_by_fields(
-    symbols: &SymbolTable,
-    payload: &RawValue<'_>,
-) -> Result<MarketMessage, ReadError> {
-    let [symbol, last, bid, bid_quantity, ask, ask_quantity] =
-        fields(payload, ["s", "u", "b", "B", "a", "A"])?;
-    let Some(listing) = symbols.find(need(symbol, "s")?.as_plain()?) else {
-        return Ok(MarketMessage::Foreign);
-    };
-    let (price_scale, quantity_scale) = (listing.price_scale, listing.quantity_scale);
-    Ok(MarketMessage::BookTicker(BookTicker {
-        instrument: listing.id,
-        sequence: Sequence(need(last, "u")?.as_u64()?),
-        bid: Price(unsigned_decimal(bid, "b", price_scale)?),
-        bid_quantity: Quantity(cut_quantity(need(bid_quantity, "B")?, quantity_scale)?),
-        ask: Price(unsigned_decimal(ask, "a", price_scale)?),
-        ask_quantity: Quantity(cut_quantity(need(ask_quantity, "A")?, quantity_scale)?),
-        venue_time: UnixNanos(0),
-    }))
-}
-
-fn trade_by_fields(
-    symbols: &SymbolTable,
-    payload: &RawValue<'_>,
-) -> Result<MarketMessage, ReadError> {
-    let [symbol, id, price, quantity, time, maker] =
-        fields(payload, ["s", "t", "p", "q", "T", "m"])?;
-    let Some(listing) = symbols.find(need(symbol, "s")?.as_plain()?) else {
-        return Ok(MarketMessage::Foreign);
-    };
-    let buyer_is_maker = need(maker, "m")?.as_bool()?;
-    Ok(MarketMessage::Trade(Trade {
-        instrument: listing.id,
-        trade_id: need(id, "t")?.as_u64()?,
-        price: Price(unsigned_decimal(price, "p", listing.price_scale)?),
-        quantity: Quantity(unsigned_decimal(quantity, "q", listing.quantity_scale)?),
-        aggressor: if buyer_is_maker { Side::Sell } else { Side::Buy },
-        venue_time: millis(need(time, "T")?)?,
-    }))
-}
-
-fn depth_by_fields(
-    symbols: &SymbolTable,
-    payload: &RawValue<'_>,
-    scratch: &mut DepthScratch,
-) -> Result<MarketMessage, ReadError> {
-    let [symbol, first, last, bids, asks, time] = fields(payload, ["s", "U", "u", "b", "a", "E"])?;
-    let Some(&listing) = symbols.find(need(symbol, "s")?.as_plain()?) else {
-        return Ok(MarketMessage::Foreign);
-    };
-    scratch.clear();
-    read_levels(need(bids, "b")?, &listing, &mut scratch.bids)?;
-    read_levels(need(asks, "a")?, &listing, &mut scratch.asks)?;
-    let (first, last) = (need(first, "U")?.as_u64()?, need(last, "u")?.as_u64()?);
-    Ok(MarketMessage::Depth(DepthUpdate {
-        listing,
-        first,
-        last,
-        previous: previous_of(first, last)?,
-        venue_time: millis(need(time, "E")?)?,
-    }))
 }
 
 /// Reads the answer to a snapshot request, or a recorded one. It tells no time.
@@ -239,42 +175,16 @@ pub fn decode_snapshot(
     body: &[u8],
     scratch: &mut DepthScratch,
 ) -> Result<SnapshotHead, ReadError> {
-    let [last, bids, asks] =
-        fields(&RawValue::of_message(body)?, ["lastUpdateId", "bids", "asks"])?;
-    scratch.clear();
-    read_levels(need(bids, "bids")?, listing, &mut scratch.bids)?;
-    read_levels(need(asks, "asks")?, listing, &mut scratch.asks)?;
-    let last_update = need(last, "lastUpdateId")?.as_u64()?;
-    Ok(SnapshotHead { last_update, venue_time: UnixNanos(0) })
-}
-
-fn read_levels(
-    array: RawValue<'_>,
-    listing: &Listing,
-    levels: &mut Vec<Level>,
-) -> Result<(), ReadError> {
-    for item in array.iter_array()? {
-        let mut pair = item?.iter_array()?;
-        let price = pair.next().transpose()?;
-        let quantity = pair.next().transpose()?;
-        // Without its end the pair proves nothing: `1_000` begins with a one.
-        for rest in pair {
-            rest?;
-        }
-        let price = need(price, "price")?.as_decimal(listing.price_scale)?;
-        let quantity = cut_quantity(need(quantity, "quantity")?, listing.quantity_scale)?;
-        push_level(levels, price, quantity)?;
-    }
-    Ok(())
+    snapshot_by_fields(&RULES, listing, body, scratch)
 }
 
 /// A quantity of the public book, which may be finer than what can be ordered: what is cut off is
 /// less than the smallest order, and without it the whole book would be lost.
-fn cut_quantity(field: RawValue<'_>, scale: Scale) -> Result<i64, ReadError> {
-    let quantity = truncated_decimal(field, "quantity", scale)?;
+fn cut_quantity(field: RawValue<'_>, name: &'static str, scale: Scale) -> Result<i64, ReadError> {
+    let quantity = truncated_decimal(field, name, scale)?;
     // Cut to zero a negative one would look as good as any.
     let is_negative = quantity < 0 || field.bytes().contains(&b'-');
-    if is_negative { Err(ReadError::Absurd("quantity")) } else { Ok(quantity) }
+    if is_negative { Err(ReadError::Absurd(name)) } else { Ok(quantity) }
 }
 
 /// Spot numbers every change, so that an event names the one before it by its own first: the rule
@@ -286,10 +196,18 @@ fn previous_of(first: u64, last: u64) -> Result<u64, ReadError> {
     }
 }
 
+const RULES: FieldRules = FieldRules {
+    quantity: cut_quantity,
+    ticker_time: None,
+    depth_time: "E",
+    snapshot_time: None,
+    previous: |_, first, last| previous_of(first, last),
+};
+
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test may stop here")]
 mod tests {
-    use enigma_types::InstrumentId;
+    use enigma_types::{InstrumentId, Level};
 
     use super::*;
     use crate::binance::spot::tests::symbols;

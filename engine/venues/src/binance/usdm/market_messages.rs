@@ -5,15 +5,16 @@
 //! <https://developers.binance.com/docs/derivatives/usds-margined-futures>. The order of keys is
 //! the recorded one.
 
-use enigma_types::{BookTicker, Level, Price, Quantity, Sequence, Side, Trade, UnixNanos};
+use enigma_types::{BookTicker, Price, Quantity, Sequence, Side, Trade, UnixNanos};
 
-use crate::binance::fields::{ReadError, fields, millis, need, unsigned_decimal};
+use crate::binance::fields::{ReadError, fields, need, unsigned_decimal};
 use crate::binance::market_messages::{
-    Decoded, DepthScratch, DepthUpdate, Envelope, MarketMessage, SnapshotHead, levels_by_hand,
-    open_envelope, push_level,
+    Decoded, DepthScratch, DepthUpdate, Envelope, FieldRules, MarketMessage, SnapshotHead,
+    depth_by_fields, levels_by_hand, open_envelope, snapshot_by_fields, ticker_by_fields,
+    trade_by_fields,
 };
 use crate::binance::symbols::{Listing, SymbolTable};
-use crate::wire::json::{RawValue, Scanner};
+use crate::wire::json::Scanner;
 
 /// Reads one message of a public stream.
 #[inline]
@@ -34,13 +35,7 @@ pub fn decode_snapshot(
     body: &[u8],
     scratch: &mut DepthScratch,
 ) -> Result<SnapshotHead, ReadError> {
-    let [last, time, bids, asks] =
-        fields(&RawValue::of_message(body)?, ["lastUpdateId", "T", "bids", "asks"])?;
-    scratch.clear();
-    read_levels(need(bids, "bids")?, listing, &mut scratch.bids)?;
-    read_levels(need(asks, "asks")?, listing, &mut scratch.asks)?;
-    let venue_time = time.map_or(Ok(UnixNanos(0)), millis)?;
-    Ok(SnapshotHead { last_update: need(last, "lastUpdateId")?.as_u64()?, venue_time })
+    snapshot_by_fields(&RULES, listing, body, scratch)
 }
 
 #[inline]
@@ -189,99 +184,22 @@ fn decode_by_fields(
         Envelope::Payload(payload, Some(event)) => (payload, event),
     };
     let message = match event.as_plain()? {
-        b"bookTicker" => ticker_by_fields(symbols, &payload)?,
+        b"bookTicker" => ticker_by_fields(&RULES, symbols, &payload)?,
         b"trade" => trade_by_fields(symbols, &payload)?,
-        b"depthUpdate" => depth_by_fields(symbols, &payload, scratch)?,
+        b"depthUpdate" => depth_by_fields(&RULES, symbols, &payload, scratch)?,
         b"serverShutdown" => return control(MarketMessage::ServerShutdown),
         _ => return control(MarketMessage::Unknown),
     };
     Ok(Decoded { message, fallback: true })
 }
 
-fn ticker_by_fields(
-    symbols: &SymbolTable,
-    payload: &RawValue<'_>,
-) -> Result<MarketMessage, ReadError> {
-    let [symbol, last, bid, bid_quantity, ask, ask_quantity, time] =
-        fields(payload, ["s", "u", "b", "B", "a", "A", "T"])?;
-    let Some(listing) = symbols.find(need(symbol, "s")?.as_plain()?) else {
-        return Ok(MarketMessage::Foreign);
-    };
-    let (price_scale, quantity_scale) = (listing.price_scale, listing.quantity_scale);
-    Ok(MarketMessage::BookTicker(BookTicker {
-        instrument: listing.id,
-        sequence: Sequence(need(last, "u")?.as_u64()?),
-        bid: Price(unsigned_decimal(bid, "b", price_scale)?),
-        bid_quantity: Quantity(unsigned_decimal(bid_quantity, "B", quantity_scale)?),
-        ask: Price(unsigned_decimal(ask, "a", price_scale)?),
-        ask_quantity: Quantity(unsigned_decimal(ask_quantity, "A", quantity_scale)?),
-        venue_time: millis(need(time, "T")?)?,
-    }))
-}
-
-fn trade_by_fields(
-    symbols: &SymbolTable,
-    payload: &RawValue<'_>,
-) -> Result<MarketMessage, ReadError> {
-    let [symbol, id, price, quantity, time, maker] =
-        fields(payload, ["s", "t", "p", "q", "T", "m"])?;
-    let Some(listing) = symbols.find(need(symbol, "s")?.as_plain()?) else {
-        return Ok(MarketMessage::Foreign);
-    };
-    let buyer_is_maker = need(maker, "m")?.as_bool()?;
-    Ok(MarketMessage::Trade(Trade {
-        instrument: listing.id,
-        trade_id: need(id, "t")?.as_u64()?,
-        price: Price(unsigned_decimal(price, "p", listing.price_scale)?),
-        quantity: Quantity(unsigned_decimal(quantity, "q", listing.quantity_scale)?),
-        aggressor: if buyer_is_maker { Side::Sell } else { Side::Buy },
-        venue_time: millis(need(time, "T")?)?,
-    }))
-}
-
-fn depth_by_fields(
-    symbols: &SymbolTable,
-    payload: &RawValue<'_>,
-    scratch: &mut DepthScratch,
-) -> Result<MarketMessage, ReadError> {
-    let [symbol, first, last, previous, bids, asks, time] =
-        fields(payload, ["s", "U", "u", "pu", "b", "a", "T"])?;
-    let Some(&listing) = symbols.find(need(symbol, "s")?.as_plain()?) else {
-        return Ok(MarketMessage::Foreign);
-    };
-    scratch.clear();
-    read_levels(need(bids, "b")?, &listing, &mut scratch.bids)?;
-    read_levels(need(asks, "a")?, &listing, &mut scratch.asks)?;
-    Ok(MarketMessage::Depth(DepthUpdate {
-        listing,
-        first: need(first, "U")?.as_u64()?,
-        last: need(last, "u")?.as_u64()?,
-        previous: need(previous, "pu")?.as_u64()?,
-        venue_time: millis(need(time, "T")?)?,
-    }))
-}
-
-fn read_levels(
-    array: RawValue<'_>,
-    listing: &Listing,
-    levels: &mut Vec<Level>,
-) -> Result<(), ReadError> {
-    for item in array.iter_array()? {
-        let mut pair = item?.iter_array()?;
-        let price = pair.next().transpose()?;
-        let quantity = pair.next().transpose()?;
-        // Without its end the pair proves nothing: `1_000` begins with a one.
-        for rest in pair {
-            rest?;
-        }
-        push_level(
-            levels,
-            need(price, "price")?.as_decimal(listing.price_scale)?,
-            need(quantity, "quantity")?.as_decimal(listing.quantity_scale)?,
-        )?;
-    }
-    Ok(())
-}
+const RULES: FieldRules = FieldRules {
+    quantity: |field, name, scale| unsigned_decimal(Some(field), name, scale),
+    ticker_time: Some("T"),
+    depth_time: "T",
+    snapshot_time: Some("T"),
+    previous: |payload, _, _| Ok(need(fields(payload, ["pu"])?[0], "pu")?.as_u64()?),
+};
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test may stop here")]
