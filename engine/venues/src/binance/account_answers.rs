@@ -6,7 +6,7 @@ use enigma_types::{
     VenueOrderId,
 };
 
-use super::fields::{ReadError, amount, asset_of, fields, need, side_of, unsigned_decimal};
+use super::fields::{ReadError, amount, asset_of, fields, need, unsigned_decimal};
 use super::symbols::Listing;
 use crate::wire::json::RawValue;
 
@@ -67,7 +67,7 @@ pub(in crate::binance) fn decode_error_code(body: &[u8]) -> Option<i32> {
 
 /// The fields of an execution, under whichever names they came.
 pub(in crate::binance) struct FillFields<'a> {
-    pub(in crate::binance) side: Option<RawValue<'a>>,
+    pub(in crate::binance) side: Side,
     pub(in crate::binance) price: Option<RawValue<'a>>,
     pub(in crate::binance) quantity: Option<RawValue<'a>>,
     pub(in crate::binance) maker: Option<RawValue<'a>>,
@@ -82,7 +82,6 @@ impl FillFields<'_> {
         listing: &Listing,
         trade_id: TradeId,
     ) -> Result<Fill, ReadError> {
-        let side: Side = side_of(need(self.side, "side")?.as_plain()?)?;
         let maker = need(self.maker, "maker")?.as_bool()?;
         let price = unsigned_decimal(self.price, "price of a fill", listing.price_scale)?;
         let quantity =
@@ -92,7 +91,7 @@ impl FillFields<'_> {
         }
         Ok(Fill {
             trade_id,
-            side,
+            side: self.side,
             price: Price(price),
             quantity: Quantity(quantity),
             liquidity: if maker { Liquidity::Maker } else { Liquidity::Taker },

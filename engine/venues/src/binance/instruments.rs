@@ -1,9 +1,9 @@
 //! What the products' lists of instruments have in common: why one can't be used, and how its rules
 //! are read. It must not know a product's filters.
 
-use enigma_types::{InstrumentError, Scale, Symbol, parse_decimal};
+use enigma_types::{Instrument, InstrumentError, Scale, Symbol, VenueId, parse_decimal};
 
-use super::fields::ReadError;
+use super::fields::{ReadError, fields, need};
 use crate::wire::json::RawValue;
 
 /// Why the exchange information can't be used.
@@ -21,6 +21,36 @@ impl From<crate::wire::json::DecodeError> for ExchangeInfoError {
     fn from(error: crate::wire::json::DecodeError) -> Self {
         Self::Unreadable(error.into())
     }
+}
+
+/// Reads the wanted instruments, in the order they are wanted. An unknown symbol is an error: a
+/// misspelt one must not go unnoticed.
+pub(in crate::binance) fn find_instruments(
+    venue: VenueId,
+    body: &[u8],
+    wanted: &[String],
+    decode: impl Fn(&str, &RawValue<'_>) -> Result<Instrument, ExchangeInfoError>,
+) -> Result<Vec<Instrument>, ExchangeInfoError> {
+    let [symbols] = fields(&RawValue::of_message(body)?, ["symbols"])?;
+    let mut found: Vec<Option<Instrument>> = vec![None; wanted.len()];
+    for item in need(symbols, "symbols")?.iter_array()? {
+        let item = item?;
+        let [symbol] = fields(&item, ["symbol"])?;
+        let mut buffer = [0; 128];
+        let symbol = need(symbol, "symbol")?.as_str(&mut buffer)?;
+        for (slot, name) in found.iter_mut().zip(wanted) {
+            if name == symbol && slot.is_none() {
+                *slot = Some(decode(name, &item)?);
+            }
+        }
+    }
+    let named = found.into_iter().zip(wanted);
+    named
+        .map(|(instrument, symbol)| {
+            instrument
+                .ok_or_else(|| InstrumentError::Unknown { venue, symbol: symbol.clone() }.into())
+        })
+        .collect()
 }
 
 pub(in crate::binance) fn text(field: Option<RawValue<'_>>) -> Option<&[u8]> {

@@ -23,6 +23,7 @@ mod subscriptions;
 pub mod symbols;
 pub mod usdm;
 mod venue_clock;
+mod verdict;
 
 pub use fields::ReadError;
 pub use instruments::ExchangeInfoError;

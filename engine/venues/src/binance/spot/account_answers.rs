@@ -4,14 +4,11 @@
 //! Implements `binance.md` section 6, compiled from the venue's documents on 2026-11-24:
 //! <https://developers.binance.com/docs/binance-spot-api-docs/rest-api/account-endpoints>.
 
-use enigma_types::{
-    Amount, Fill, InstallationPrefix, Liquidity, Price, Quantity, Side, TradeId, UnixNanos,
-    VenueOrderId,
-};
+use enigma_types::{Amount, InstallationPrefix, Side, TradeId, UnixNanos, VenueOrderId};
 
 use super::order_answers::{OrderRow, decode_order};
-use crate::binance::account_answers::{BalanceRow, Listed, TradeRow, decode_orders};
-use crate::binance::fields::{ReadError, amount, asset_of, fields, millis, need, unsigned_decimal};
+use crate::binance::account_answers::{BalanceRow, FillFields, Listed, TradeRow, decode_orders};
+use crate::binance::fields::{ReadError, amount, asset_of, fields, millis, need};
 use crate::binance::symbols::SymbolTable;
 use crate::wire::json::RawValue;
 
@@ -53,25 +50,18 @@ pub fn decode_trades(
             listed.foreign += 1;
             continue;
         };
-        let price = unsigned_decimal(price, "price", listing.price_scale)?;
-        let quantity = unsigned_decimal(quantity, "qty", listing.quantity_scale)?;
-        if price == 0 || quantity == 0 {
-            return Err(ReadError::Absurd("fill"));
-        }
-        let is_buyer = need(buyer, "isBuyer")?.as_bool()?;
-        let is_maker = need(maker, "isMaker")?.as_bool()?;
+        let fill = FillFields {
+            side: if need(buyer, "isBuyer")?.as_bool()? { Side::Buy } else { Side::Sell },
+            price,
+            quantity,
+            maker,
+            fee: Some(need(fee, "commission")?),
+            fee_asset: Some(need(fee_asset, "commissionAsset")?),
+        };
         visit(TradeRow {
             instrument: listing.id,
             venue_order_id: VenueOrderId(need(order, "orderId")?.as_u64()?),
-            fill: Fill {
-                trade_id,
-                side: if is_buyer { Side::Buy } else { Side::Sell },
-                price: Price(price),
-                quantity: Quantity(quantity),
-                liquidity: if is_maker { Liquidity::Maker } else { Liquidity::Taker },
-                fee: Some(amount(need(fee, "commission")?)?),
-                fee_asset: asset_of(need(fee_asset, "commissionAsset")?)?,
-            },
+            fill: fill.read(listing, trade_id)?,
             venue_time: millis(need(time, "time")?)?,
         });
     }
@@ -114,6 +104,8 @@ pub(super) fn balance_row(
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test may stop here")]
 mod tests {
+    use enigma_types::{Liquidity, Price, Quantity};
+
     use super::*;
     use crate::binance::spot::tests::{prefix, symbols};
 

@@ -7,14 +7,15 @@
 //! which LOT_SIZE holds), the most that an order may be worth, and limits of positions and lists.
 
 use enigma_types::{
-    Amount, Asset, Instrument, InstrumentError, InstrumentId, Price, Quantity, Scale, Symbol,
-    parse_decimal,
+    Amount, Asset, Instrument, InstrumentId, Price, Quantity, Scale, Symbol, parse_decimal,
 };
 
 use super::VENUE;
 use crate::binance::auth::composed;
 use crate::binance::fields::{ReadError, amount, asset_of, fields, need};
-use crate::binance::instruments::{ExchangeInfoError, band, maximum, positive, text};
+use crate::binance::instruments::{
+    ExchangeInfoError, band, find_instruments, maximum, positive, text,
+};
 use crate::session::{CallId, CallRequest, Method};
 use crate::wire::json::RawValue;
 
@@ -29,33 +30,12 @@ pub fn exchange_info_call(call: CallId) -> CallRequest {
     }
 }
 
-/// Reads the wanted instruments, in the order they are wanted. An unknown symbol is an error: a
-/// misspelt one must not go unnoticed.
+/// Reads the wanted instruments, in the order they are wanted.
 pub fn decode_exchange_info(
     body: &[u8],
     wanted: &[String],
 ) -> Result<Vec<Instrument>, ExchangeInfoError> {
-    let [symbols] = fields(&RawValue::of_message(body)?, ["symbols"])?;
-    let mut found: Vec<Option<Instrument>> = vec![None; wanted.len()];
-    for item in need(symbols, "symbols")?.iter_array()? {
-        let item = item?;
-        let [symbol] = fields(&item, ["symbol"])?;
-        let mut buffer = [0; 128];
-        let symbol = need(symbol, "symbol")?.as_str(&mut buffer)?;
-        for (slot, name) in found.iter_mut().zip(wanted) {
-            if name == symbol && slot.is_none() {
-                *slot = Some(decode_symbol(name, &item)?);
-            }
-        }
-    }
-    let venue = VENUE;
-    let named = found.into_iter().zip(wanted);
-    named
-        .map(|(instrument, symbol)| {
-            instrument
-                .ok_or_else(|| InstrumentError::Unknown { venue, symbol: symbol.clone() }.into())
-        })
-        .collect()
+    find_instruments(VENUE, body, wanted, decode_symbol)
 }
 
 /// The filters of a symbol. Each is told as `{"filterType":..,..}`; unknown ones are passed over.

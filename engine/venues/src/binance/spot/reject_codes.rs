@@ -4,17 +4,12 @@
 //! Implements `binance.md` section 10 and
 //! <https://developers.binance.com/docs/binance-spot-api-docs/errors> (read 2026-11-24).
 
-pub use crate::binance::budget::{TOO_MANY_ORDERS, TOO_MUCH_WEIGHT};
-use enigma_types::{RejectClass, RequestKind, UnknownCause};
+use enigma_types::{RejectClass, RequestKind};
 
-/// What an error answer says about a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// Not executed.
-    Refused(RejectClass),
-    /// Perhaps executed.
-    Unsure(UnknownCause),
-}
+use crate::binance::budget::{TOO_MANY_ORDERS, TOO_MUCH_WEIGHT};
+use crate::binance::verdict::THROTTLED;
+
+pub use crate::binance::verdict::Verdict;
 
 /// The matching engine refused a cancel; the words say why.
 pub const CANCEL_REJECTED: i32 = -2011;
@@ -33,14 +28,7 @@ pub const SUBSCRIPTION_ACTIVE: i32 = -2035;
 
 /// Judges an error answer to a submit, cancel or amendment, or to one half of a cancel-replace.
 pub fn judge(request: RequestKind, status: u16, code: i32, message: &[u8]) -> Verdict {
-    // A server error means "unknown" whatever code it carries, but for the throttle's own.
-    if (status >= 500 || status == 408) && code != THROTTLED {
-        return Verdict::Unsure(UnknownCause::VenueUnsure);
-    }
-    match class_of(request, code, message) {
-        Some(class) => Verdict::Refused(class),
-        None => Verdict::Unsure(UnknownCause::VenueUnsure),
-    }
+    Verdict::of(status, code, class_of(request, code, message))
 }
 
 /// The key or its rights are at fault: trading on the account stops.
@@ -107,8 +95,6 @@ fn class_of_words(message: &[u8]) -> RejectClass {
     }
 }
 
-/// "Server is currently overloaded with other requests": refused, though with HTTP 503.
-const THROTTLED: i32 = -1008;
 const ORDER_REJECTED: i32 = -2010;
 const AMEND_REJECTED: i32 = -2038;
 const UNKNOWN_ORDER: &[u8] = b"Unknown order sent.";
@@ -116,6 +102,8 @@ const RESTRICTED: &[u8] = b"Order was not canceled due to cancel restrictions.";
 
 #[cfg(test)]
 mod tests {
+    use enigma_types::UnknownCause;
+
     use super::*;
 
     #[track_caller]

@@ -5,15 +5,15 @@
 //! <https://developers.binance.com/docs/binance-spot-api-docs/user-data-stream> (read 2026-11-24).
 
 use enigma_types::{
-    Amount, Asset, Fill, InstallationPrefix, InstrumentId, Liquidity, OrderReference, Price,
-    Quantity, TradeId, UnixNanos, VenueOrderId, WorkingOrder, WorkingStatus,
+    Amount, Asset, Fill, InstallationPrefix, InstrumentId, OrderReference, Price, Quantity,
+    TradeId, UnixNanos, VenueOrderId, WorkingOrder, WorkingStatus,
 };
 
 use super::account_answers::balance_row;
 use super::client_ids::{CancelKind, told_id};
 use super::order_answers::{status_of, time_in_force_of};
 use super::order_lists::{ListUpdate, decode_list_status};
-use crate::binance::account_answers::BalanceRow;
+use crate::binance::account_answers::{BalanceRow, FillFields};
 use crate::binance::fields::{
     ReadError, amount, asset_of, fields, millis, need, side_of, unsigned_decimal,
 };
@@ -145,22 +145,11 @@ fn decode_fill(
     }
     let [trade, side, price, quantity, maker, fee, fee_asset] =
         fields(event, ["t", "S", "L", "l", "m", "n", "N"])?;
-    let price = unsigned_decimal(price, "L", listing.price_scale)?;
-    let quantity = unsigned_decimal(quantity, "l", listing.quantity_scale)?;
-    if price == 0 || quantity == 0 {
-        return Err(ReadError::Absurd("fill"));
-    }
-    let is_maker = need(maker, "m")?.as_bool()?;
-    Ok(Some(Fill {
-        trade_id: TradeId(need(trade, "t")?.as_u64()?),
-        side: side_of(need(side, "S")?.as_plain()?)?,
-        price: Price(price),
-        quantity: Quantity(quantity),
-        liquidity: if is_maker { Liquidity::Maker } else { Liquidity::Taker },
-        fee: Some(amount(need(fee, "n")?)?),
-        // A commission of nothing is in no asset.
-        fee_asset: fee_asset.map_or(Ok(Asset::new()), asset_of)?,
-    }))
+    let trade_id = TradeId(need(trade, "t")?.as_u64()?);
+    let side = side_of(need(side, "S")?.as_plain()?)?;
+    // A commission of nothing is told, and in no asset.
+    let fee = Some(need(fee, "n")?);
+    FillFields { side, price, quantity, maker, fee, fee_asset }.read(listing, trade_id).map(Some)
 }
 
 fn decode_position(event: &RawValue<'_>, balances: &mut Vec<BalanceRow>) -> Result<(), ReadError> {
@@ -194,7 +183,7 @@ fn is_known(execution: &[u8]) -> bool {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test may stop here")]
 mod tests {
-    use enigma_types::{ClientOrderId, Side, TimeInForce};
+    use enigma_types::{ClientOrderId, Liquidity, Side, TimeInForce};
 
     use super::*;
     use crate::binance::spot::tests::{execution_report, id_text, prefix, symbols};

@@ -11,7 +11,7 @@ use enigma_types::{
 use super::order_answers::{OrderRow, decode_order};
 use crate::binance::account_answers::{BalanceRow, FillFields, Listed, TradeRow, decode_orders};
 use crate::binance::fields::{
-    ReadError, amount, asset_of, fields, millis, need, truncated_decimal,
+    ReadError, amount, asset_of, fields, millis, need, side_of, truncated_decimal,
 };
 use crate::binance::symbols::{Listing, SymbolTable};
 use crate::wire::json::RawValue;
@@ -96,6 +96,7 @@ pub fn decode_trades(
             listed.foreign += 1;
             continue;
         };
+        let side = side_of(need(side, "side")?.as_plain()?)?;
         let fill = FillFields { side, price, quantity, maker, fee, fee_asset };
         visit(TradeRow {
             instrument: listing.id,

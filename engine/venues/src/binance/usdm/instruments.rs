@@ -5,13 +5,14 @@
 //! <https://developers.binance.com/docs/derivatives/usds-margined-futures>.
 
 use enigma_types::{
-    Amount, Asset, Instrument, InstrumentError, InstrumentId, Price, Quantity, Scale, Symbol,
-    VenueId, parse_decimal,
+    Amount, Asset, Instrument, InstrumentId, Price, Quantity, Scale, Symbol, VenueId, parse_decimal,
 };
 
 use crate::binance::auth::composed;
 use crate::binance::fields::{ReadError, amount, asset_of, fields, need};
-use crate::binance::instruments::{ExchangeInfoError, band, maximum, positive, text};
+use crate::binance::instruments::{
+    ExchangeInfoError, band, find_instruments, maximum, positive, text,
+};
 use crate::session::{CallId, CallRequest, Method};
 use crate::wire::json::RawValue;
 
@@ -26,33 +27,12 @@ pub fn exchange_info_call(call: CallId) -> CallRequest {
     }
 }
 
-/// Reads the wanted instruments, in the order they are wanted. An unknown symbol is an error: a
-/// misspelt one must not go unnoticed.
+/// Reads the wanted instruments, in the order they are wanted.
 pub fn decode_exchange_info(
     body: &[u8],
     wanted: &[String],
 ) -> Result<Vec<Instrument>, ExchangeInfoError> {
-    let [symbols] = fields(&RawValue::of_message(body)?, ["symbols"])?;
-    let mut found: Vec<Option<Instrument>> = vec![None; wanted.len()];
-    for item in need(symbols, "symbols")?.iter_array()? {
-        let item = item?;
-        let [symbol] = fields(&item, ["symbol"])?;
-        let mut buffer = [0; 128];
-        let symbol = need(symbol, "symbol")?.as_str(&mut buffer)?;
-        for (slot, name) in found.iter_mut().zip(wanted) {
-            if name == symbol && slot.is_none() {
-                *slot = Some(decode_symbol(name, &item)?);
-            }
-        }
-    }
-    let venue = VenueId::BinanceUsdm;
-    let named = found.into_iter().zip(wanted);
-    named
-        .map(|(instrument, symbol)| {
-            instrument
-                .ok_or_else(|| InstrumentError::Unknown { venue, symbol: symbol.clone() }.into())
-        })
-        .collect()
+    find_instruments(VenueId::BinanceUsdm, body, wanted, decode_symbol)
 }
 
 /// The filters of a symbol. Each is told as `{"filterType":..,..}`; unknown ones are passed over.

@@ -4,17 +4,12 @@
 //! Implements `binance.md` section 10, compiled from the venue's documents on 2026-11-24:
 //! <https://developers.binance.com/docs/derivatives/usds-margined-futures>.
 
-pub use crate::binance::budget::{TOO_MANY_ORDERS, TOO_MUCH_WEIGHT};
-use enigma_types::{RejectClass, RequestKind, UnknownCause};
+use enigma_types::{RejectClass, RequestKind};
 
-/// What an error answer says about a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// Not executed.
-    Refused(RejectClass),
-    /// Perhaps executed.
-    Unsure(UnknownCause),
-}
+use crate::binance::budget::{TOO_MANY_ORDERS, TOO_MUCH_WEIGHT};
+use crate::binance::verdict::THROTTLED;
+
+pub use crate::binance::verdict::Verdict;
 
 /// "Unknown order sent."
 pub const CANCEL_REJECTED: i32 = -2011;
@@ -25,14 +20,7 @@ pub const LISTEN_KEY_GONE: i32 = -1125;
 
 /// Judges an error answer to a submit, cancel or replace.
 pub fn judge(request: RequestKind, status: u16, code: i32) -> Verdict {
-    // A server error means "unknown" whatever code it carries, but for the throttle's own.
-    if (status >= 500 || status == 408) && code != THROTTLED {
-        return Verdict::Unsure(UnknownCause::VenueUnsure);
-    }
-    match class_of(request, code) {
-        Some(class) => Verdict::Refused(class),
-        None => Verdict::Unsure(UnknownCause::VenueUnsure),
-    }
+    Verdict::of(status, code, class_of(request, code))
 }
 
 /// The key or its rights are at fault: trading on the account stops.
@@ -77,11 +65,10 @@ fn class_of(request: RequestKind, code: i32) -> Option<RejectClass> {
     Some(class)
 }
 
-/// "Server is currently overloaded with other requests": refused, though with HTTP 503.
-const THROTTLED: i32 = -1008;
-
 #[cfg(test)]
 mod tests {
+    use enigma_types::UnknownCause;
+
     use super::*;
 
     #[track_caller]

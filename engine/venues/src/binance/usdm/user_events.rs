@@ -150,6 +150,7 @@ fn decode_fill(
         return Ok(None);
     }
     let trade_id = TradeId(need(trade, "t")?.as_u64()?);
+    let side = side_of(need(side, "S")?.as_plain()?)?;
     FillFields { side, price, quantity, maker, fee, fee_asset }.read(listing, trade_id).map(Some)
 }
 
